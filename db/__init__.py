@@ -1,0 +1,1 @@
+"""db: what we remember."""

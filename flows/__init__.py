@@ -1,0 +1,1 @@
+"""flows: when. The order of the steps, as a reader would tell it."""

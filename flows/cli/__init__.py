@@ -1,0 +1,1 @@
+"""cli: the commands that users script against, one file a group."""

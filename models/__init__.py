@@ -1,0 +1,1 @@
+"""models: what things are and what the numbers mean. Records, configuration, the reward model, budgets, metrics."""

@@ -1,0 +1,1 @@
+"""backends: what drives neural models, or replays what they once wrote."""

@@ -1,0 +1,81 @@
+"""What a run is asked to do: the flow's parameters, the TOML of ``coderm run``, and the form in the Prefect UI. One truth.
+
+Every model forbids unknown keys. A backend's class holds only what that backend reads.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.types import Limits
+
+SelectorName = Literal["random", "oracle", "majority", "codet"]
+SELECTORS: tuple[SelectorName, ...] = get_args(SelectorName)
+
+
+class Config(BaseModel):
+    """Base of every configuration class."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReplayConfig(Config):
+    """Serve recorded solutions or tests from a JSON Lines file, in order; fails loudly when it runs out."""
+
+    type: Literal["replay"] = "replay"
+    path: Path = Field(description="S file for solutions, T file for tests")
+    model: str = Field("recorded", description="who drew the recordings, for the books")
+
+
+class BenchmarkConfig(Config):
+    """Which problems."""
+
+    name: str = Field(min_length=1, description="name in tables, MLflow and the database")
+    problems: Path = Field(description="P file (JSON Lines, .gz accepted)")
+    limit: int | None = Field(None, ge=1, description="only the first so many problems")
+
+
+class SandboxConfig(Config):
+    """Where the cells run. ``auto`` is for a person at a terminal; a nightly run names its runtime."""
+
+    runtime: Literal["auto", "docker", "process"] = "docker"
+    workers: int | None = Field(None, ge=1, le=256, description="slots; default: one a core")
+    limits: Limits = Limits()
+    reuse: bool = Field(True, description="take known cells from the store")
+
+
+class BudgetConfig(Config):
+    """How many tests a problem gets. ``all``: every test that was generated."""
+
+    policy: Literal["all", "equal", "greedy"] = "all"
+    mean_tests: float = Field(8, gt=0, description="average tests a problem, for equal and greedy")
+    min_tests: int = Field(0, ge=0)
+    max_tests: int | None = Field(None, ge=1)
+
+
+class GateConfig(Config):
+    """Bounds of the matrix gate, as shares of asked cells."""
+
+    max_timeout_share: float = Field(0.25, ge=0, le=1)
+    max_invalid_test_share: float = Field(0.5, ge=0, le=1)
+
+
+class RunConfig(Config):
+    """One benchmark run."""
+
+    benchmark: BenchmarkConfig
+    policy: ReplayConfig
+    tests: ReplayConfig
+    n_solutions: int = Field(100, ge=1, le=10_000, description="candidates a problem")
+    n_tests: int = Field(100, ge=0, le=10_000, description="unit tests a problem")
+    selectors: tuple[SelectorName, ...] = Field(SELECTORS, min_length=1)
+    k: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 10)
+    sandbox: SandboxConfig = SandboxConfig()
+    budget: BudgetConfig = BudgetConfig()
+    gates: GateConfig = GateConfig()
+    label: bool = Field(True, description="run the benchmark's own tests too, to know which solutions are right")
+    seed: int = Field(0, ge=0)
+    shard_problems: int = Field(50, ge=1, description="problems a task; a cell is never a task")

@@ -1,0 +1,75 @@
+"""Who is to blame, as types. A program that fails is a verdict, never an exception; these are for everything else.
+
+    CodeRMError                      exit  what the user reads
+    ├── InputError(ValueError)         2   the input or the configuration is wrong: file, line, field, what was expected
+    │   └── MalformedLine              2   one line of a JSON Lines file
+    ├── UnavailableError(RuntimeError) 3   a part that the job needs is missing or broken
+    │   ├── SandboxUnavailable         3   no engine, no image, no runtime
+    │   ├── StoreUnavailable           3   the database cannot be reached, or its schema is behind
+    │   └── BackendUnavailable         3   a model cannot be reached
+    ├── GateFailed(AssertionError)     1   the job ran and the data is bad
+    └── ExhaustedError(LookupError)    2   a replay has no more recordings than those it served
+
+Anything else that reaches the command line is ours: exit 4, one line, and where the log is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+class CodeRMError(Exception):
+    """Root of every error that this product raises on purpose; ``exit_code`` is the command's."""
+
+    exit_code = 4
+
+
+class InputError(CodeRMError, ValueError):
+    """The input or the configuration is wrong. The message is one line and names what was expected."""
+
+    exit_code = 2
+
+
+class MalformedLine(InputError):
+    """One line of a file does not have the shape that its format asks for."""
+
+    def __init__(self, path: Path | str, line: int, field: str, expected: str) -> None:
+        """``line`` counts from 1; ``field`` may be empty when the line as a whole is wrong."""
+        where = f"{path}:{line}"
+        super().__init__(f"{where}: field {field!r}: {expected}" if field else f"{where}: {expected}")
+        self.path, self.line, self.field, self.expected = Path(path), line, field, expected
+
+
+class UnavailableError(CodeRMError, RuntimeError):
+    """A part that the job needs is missing or broken. The message ends with the command that mends it."""
+
+    exit_code = 3
+
+
+class SandboxUnavailable(UnavailableError):
+    """No engine answers, the image is missing, or a runtime cannot start."""
+
+
+class StoreUnavailable(UnavailableError):
+    """The database cannot be reached, or its schema is not the one this version writes."""
+
+
+class BackendUnavailable(UnavailableError):
+    """A model cannot be reached."""
+
+
+class ExhaustedError(InputError, LookupError):
+    """A replay was asked for more samples than were recorded. It never invents, repeats or truncates."""
+
+
+class GateFailed(CodeRMError, AssertionError):
+    """A validation gate did not hold; the run stops and what was found is in ``failures``."""
+
+    exit_code = 1
+
+    def __init__(self, gate: str, failures: Sequence[Mapping[str, object]]) -> None:
+        """``failures``: one mapping an expectation that failed: expectation, column, unexpected, sample."""
+        shown = "; ".join(f"{f.get('expectation')}({f.get('column')}) unexpected={f.get('unexpected')}" for f in failures)
+        super().__init__(f"gate {gate}: {len(failures)} expectations failed: {shown}")
+        self.gate, self.failures = gate, tuple(failures)

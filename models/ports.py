@@ -1,0 +1,97 @@
+"""The seams: what the flow needs of the outside, as protocols. One contract suite a protocol runs over every implementation.
+
+Implementations: ``Generator`` in models/backends, ``Executor`` in sandbox, ``RunStore`` and ``VerdictCache`` in db.
+All are context managers; closing is idempotent and synchronous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from models.types import (
+    ExecutionContext,
+    Generation,
+    GenerationRequest,
+    GeneratorIdentity,
+    Limits,
+    MatrixJob,
+    PassMatrix,
+    RunRecord,
+)
+
+CachedCell = tuple[int, float, tuple[str, ...]]
+"""(verdict code, duration_ms, flags)"""
+
+
+class Closeable(Protocol):
+    """Opened by ``with``; leaves nothing behind."""
+
+    def __enter__(self) -> Self:
+        """Acquire what is needed; raises an UnavailableError when it is not there."""
+        ...
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        """Release everything, also after an interrupt."""
+        ...
+
+
+class Generator(Closeable, Protocol):
+    """Draws samples from one model, or replays recorded ones."""
+
+    @property
+    def identity(self) -> GeneratorIdentity:
+        """Who draws, and how."""
+        ...
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Generation]:
+        """Yield one generation a request, each as soon as it is there, in any order.
+
+        Raises ExhaustedError when a replay has fewer than ``n`` samples, BackendUnavailable when the model cannot be reached.
+        """
+        ...
+
+
+class Executor(Closeable, Protocol):
+    """Runs cells. A verdict comes back for every cell that was asked for, whatever the programs do."""
+
+    def context(self, limits: Limits) -> ExecutionContext:
+        """Where and under what cells with these limits run."""
+        ...
+
+    def execute(self, jobs: Iterable[MatrixJob], on_cells: Callable[[int], None] | None = None) -> Iterator[PassMatrix]:
+        """Yield one matrix a job, in the order of the jobs, with bounded look-ahead; ``on_cells`` counts finished cells.
+
+        Cells with ``asked`` False are ``not_asked``. A cell that could not be run through our fault is retried once on another
+        slot, then ``not_run``. Raises SandboxUnavailable only when no slot can be (re)started.
+        """
+        ...
+
+
+class VerdictCache(Protocol):
+    """Content-addressed verdicts: known cells are not run again."""
+
+    def lookup(self, context_key: str, solution_digests: Sequence[str]) -> Mapping[str, Mapping[str, CachedCell]]:
+        """Known cells: solution digest → test digest → cell."""
+        ...
+
+    def store(self, context_key: str, rows: Mapping[str, Mapping[str, CachedCell]]) -> None:
+        """Add cells; one that is there already is left as it is. ``not_run`` and ``not_asked`` are refused (ValueError)."""
+        ...
+
+
+class RunStore(Closeable, Protocol):
+    """SQL memory of runs. A run is written in one transaction and once: saving it again changes nothing."""
+
+    def save_run(self, run: RunRecord) -> None:
+        """Write everything or nothing. Raises StoreUnavailable."""
+        ...
+
+    def load_run(self, run_id: str) -> RunRecord:
+        """Read back what was saved. Raises InputError for an unknown id (a unique prefix is enough)."""
+        ...
+
+    def list_runs(self, limit: int = 20) -> list[Mapping[str, object]]:
+        """Newest first: run_id, benchmark, created_at, problems, cells, metrics."""
+        ...

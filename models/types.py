@@ -1,0 +1,393 @@
+"""The records that travel, and the glossary of their shapes. Frozen; behaviour lives elsewhere.
+
+    problem        what is to be solved: a statement, an entry point, its ground truth          P line of INTERFACE.md
+    solution       one sampled program; its index in the file is its row                        S line
+    test           one generated unit test; its index in the file is its column                 T line
+    cell           one (solution, test) pair, and its verdict
+    verdicts       (n_solutions, n_tests) uint8, codes of ``Verdict``
+    passes         (n_solutions, n_tests) bool, verdicts == PASSED: the only votes
+    asked          (n_solutions, n_tests) bool, False where the budget did not want the cell (``not_asked``)
+    duration_ms    (n_solutions, n_tests) float32, wall milliseconds by the supervisor's clock; NaN where nothing ran
+    correct        (n_solutions,) ground truth: True, False, or None where it could not be judged                L line
+
+Pydantic models are both the record and the shape of its line; a rule about the shape of a line stands here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_serializer, model_validator
+
+from models.fingerprint import digest_json, digest_text
+
+BoolMatrix = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+
+
+class Verdict(IntEnum):
+    """What a cell can be. The number is stored in blobs: add at the end, never renumber (INTERFACE.md, "Verdicts")."""
+
+    NOT_ASKED = 0
+    NOT_RUN = 1
+    TIMEOUT = 2
+    OUT_OF_MEMORY = 3
+    TAMPERED = 4
+    CRASHED = 5
+    INVALID_SOLUTION = 6
+    INVALID_TEST = 7
+    FAILED = 8
+    ERROR = 9
+    PASSED = 10
+
+    @property
+    def label(self) -> str:
+        """The name in files and tables: ``not_asked`` … ``passed``."""
+        return self.name.lower()
+
+    @classmethod
+    def from_label(cls, label: str) -> Verdict:
+        """Raises KeyError for a name that is no verdict."""
+        return cls[label.upper()]
+
+
+def _any_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a string")  # noqa: TRY004 - pydantic turns ValueError into a field error
+    return value
+
+
+SourceText = Annotated[str, PlainValidator(_any_text)]
+"""Text that a model wrote: any string, lone surrogates and NUL included, since what it holds is a verdict and no input error."""
+
+
+class Record(BaseModel):
+    """A frozen record that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Limits(Record):
+    """What a cell may use. ``timeout_s``: CPU seconds of its process tree; the wall limit is max(2 x, + 0.5 s)."""
+
+    timeout_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 1.0
+    memory_mib: Annotated[int, Field(ge=16, le=1 << 20)] = 512
+
+    @property
+    def wall_s(self) -> float:
+        """Wall seconds after which the supervisor kills the cell, whatever it burns."""
+        return max(2 * self.timeout_s, self.timeout_s + 0.5)
+
+
+class StdinCase(Record):
+    """One run of a program: what it reads and what it must write."""
+
+    stdin: str
+    stdout: str
+
+
+class CheckTruth(Record):
+    """A ``check(candidate)`` function, as HumanEval has it."""
+
+    kind: Literal["check"] = "check"
+    source: str
+
+
+class AssertsTruth(Record):
+    """Bare assert statements, as MBPP has them."""
+
+    kind: Literal["asserts"] = "asserts"
+    asserts: tuple[str, ...] = Field(min_length=1)
+
+
+class InputsTruth(Record):
+    """Inputs on which a solution must agree with the reference (EvalPlus). ``atol``: absolute tolerance for floats."""
+
+    kind: Literal["inputs"] = "inputs"
+    inputs: tuple[tuple[Any, ...], ...] = Field(min_length=1)
+    atol: float = Field(0.0, ge=0)
+
+
+class StdinTruth(Record):
+    """Pairs of input and output, compared as INTERFACE.md says, or by ``checker`` source."""
+
+    kind: Literal["stdin"] = "stdin"
+    cases: tuple[StdinCase, ...] = Field(min_length=1)
+    checker: str | None = None
+
+
+GroundTruth = Annotated[CheckTruth | AssertsTruth | InputsTruth | StdinTruth, Field(discriminator="kind")]
+
+
+class Problem(Record):
+    """P line. ``preamble`` is what the statement gives before the entry point: imports and helpers."""
+
+    task_id: str = Field(min_length=1)
+    prompt: str
+    entry_point: str | None
+    style: Literal["function", "stdin"]
+    preamble: str = ""
+    reference: str | None = None
+    ground_truth: GroundTruth
+    limits: Limits | None = None
+
+    @model_validator(mode="after")
+    def _entry_point_fits(self) -> Problem:
+        if self.style == "function" and not (self.entry_point or "").isidentifier():
+            raise ValueError("a function problem needs an entry_point that is a Python name")
+        if (self.style == "stdin") != (self.ground_truth.kind == "stdin"):
+            raise ValueError("style 'stdin' goes with ground_truth kind 'stdin', and only with it")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Content digest of the whole line."""
+        return digest_json(self.model_dump(mode="json"))
+
+
+class SolutionSet(Record):
+    """S line. The order is the index of the row."""
+
+    task_id: str = Field(min_length=1)
+    solutions: tuple[SourceText, ...]
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """One digest a row, of the source as it stands in the file (before a preamble is put before it)."""
+        return tuple(digest_text(s) for s in self.solutions)
+
+
+class UnitTest(Record):
+    """One column: Python source, or a pair of input and output. In a line: a string, or an object."""
+
+    source: SourceText | None = None
+    stdin: SourceText | None = None
+    stdout: SourceText | None = None
+    origin: Literal["statement", "generated"] = "generated"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"source": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> UnitTest:
+        if (self.source is None) == (self.stdin is None and self.stdout is None):
+            raise ValueError("a test is either Python source or both stdin and stdout")
+        if self.source is None and (self.stdin is None or self.stdout is None):
+            raise ValueError("a stdin test needs both stdin and stdout")
+        return self
+
+    @model_serializer
+    def _to_line(self) -> Any:
+        body: dict[str, Any] = {"source": self.source} if self.source is not None else {"stdin": self.stdin, "stdout": self.stdout}
+        if self.origin != "generated":
+            return {**body, "origin": self.origin}
+        return self.source if self.source is not None else body
+
+    @property
+    def digest(self) -> str:
+        """Digest of what runs; the origin is not part of it."""
+        return digest_text(self.source) if self.source is not None else digest_json({"stdin": self.stdin, "stdout": self.stdout})
+
+
+class TestSet(Record):
+    """T line. The order is the index of the column; duplicates stay: they run once and count each time."""
+
+    __test__ = False  # a record, not a pytest class
+
+    task_id: str = Field(min_length=1)
+    tests: tuple[UnitTest, ...]
+    limits: Limits | None = None
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """One digest a column."""
+        return tuple(t.digest for t in self.tests)
+
+
+class Labels(Record):
+    """L line: ground truth of one solution set. None: could not be judged."""
+
+    task_id: str = Field(min_length=1)
+    correct: tuple[bool | None, ...]
+    solution_digests: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Labels:
+        if len(self.correct) != len(self.solution_digests):
+            raise ValueError(f"{len(self.correct)} labels for {len(self.solution_digests)} solution_digests")
+        return self
+
+
+class Ranking(Record):
+    """R line. ``order``: groups of tied solution indices, best group first; what the selector drops is absent."""
+
+    task_id: str
+    selector: str
+    order: tuple[tuple[int, ...], ...]
+
+
+class ExecutionContext(Record):
+    """Where and under what the cells of one matrix ran. ``image``: digest, None for the process runtime."""
+
+    sandbox: Literal["docker", "process"]
+    image: str | None
+    version: str
+    timeout_s: float
+    memory_mib: int
+
+
+@dataclass(frozen=True, eq=False)
+class PassMatrix:
+    """One problem's verdicts. ``flags`` and ``outputs`` are sparse, by (row, column).
+
+    Shapes: verdicts (n, m) uint8; duration_ms (n, m) float32; solution_digests n; test_digests m.
+    """
+
+    task_id: str
+    verdicts: npt.NDArray[np.uint8]
+    duration_ms: npt.NDArray[np.float32]
+    context: ExecutionContext
+    solution_digests: tuple[str, ...]
+    test_digests: tuple[str, ...]
+    flags: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    outputs: Mapping[tuple[int, int], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when the shapes disagree."""
+        shape = (len(self.solution_digests), len(self.test_digests))
+        if self.verdicts.shape != shape or self.duration_ms.shape != shape:
+            raise ValueError(f"{self.task_id}: verdicts {self.verdicts.shape}, durations {self.duration_ms.shape}, digests {shape}")
+
+    @property
+    def passes(self) -> BoolMatrix:
+        """(n, m) bool: the only votes."""
+        return np.asarray(self.verdicts == Verdict.PASSED)
+
+    @property
+    def asked(self) -> BoolMatrix:
+        """(n, m) bool: what the budget wanted."""
+        return np.asarray(self.verdicts != Verdict.NOT_ASKED)
+
+    def counts(self) -> dict[str, int]:
+        """How many cells carry each verdict, by label; verdicts that do not occur are absent."""
+        codes, counts = np.unique(self.verdicts, return_counts=True)
+        return {Verdict(int(c)).label: int(k) for c, k in zip(codes, counts, strict=True)}
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixJob:
+    """One problem's work for an executor. ``asked`` None: every cell. Sources are complete (preamble already before them)."""
+
+    task_id: str
+    style: Literal["function", "stdin"]
+    entry_point: str | None
+    solutions: tuple[str, ...]
+    solution_digests: tuple[str, ...]
+    tests: tuple[UnitTest, ...]
+    limits: Limits
+    asked: BoolMatrix | None = None
+    checker: str | None = None
+
+
+class GeneratorIdentity(Record):
+    """Which model drew the samples and how: what makes two sample sets comparable."""
+
+    backend: str
+    model: str
+    revision: str | None = None
+    prompt_version: str
+    sampling: Mapping[str, float | int | str | None] = Field(default_factory=dict)
+
+
+class GenerationRequest(Record):
+    """``n`` samples for one problem. ``seed`` spaced by at least n between requests (ECOSYSTEM section 6)."""
+
+    task_id: str
+    kind: Literal["solution", "test"]
+    prompt: str
+    n: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+    @property
+    def prompt_digest(self) -> str:
+        """Digest of the literal prompt."""
+        return digest_text(self.prompt)
+
+
+class Sample(Record):
+    """One response. ``content`` is what was kept after extraction (a solution's source or a test); None: discarded, and why."""
+
+    content: SourceText | UnitTest | None
+    text: SourceText = ""
+    finish_reason: str = "stop"
+    discard_reason: str | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class Generation(Record):
+    """All samples of one request, in the order in which they were drawn."""
+
+    task_id: str
+    kind: Literal["solution", "test"]
+    prompt_digest: str
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """How many tests each problem gets. ``rates``: the pass-rate estimates used; ``source`` names where they come from."""
+
+    policy: str
+    tests: Mapping[str, int]
+    rates: Mapping[str, float]
+    source: str
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One Great Expectations suite over one hand-over. ``failures`` have expectation, column, unexpected, sample, severity."""
+
+    gate: str
+    passed: bool
+    evaluated: int
+    failures: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """Everything that one benchmark run is: what the report, MLflow and Prefect artifacts are rebuilt from.
+
+    ``metrics`` names are stable and hold no ``@`` (MLflow refuses it): ``selector/<name>/pass_1``, ``cells/<verdict>``, …
+    ``labels`` lacks a task whose ground truth was not run. Keys of the mappings are task ids, in benchmark order.
+    """
+
+    run_id: str
+    benchmark: str
+    config: Mapping[str, Any]
+    created_at: str
+    problems: Mapping[str, Problem]
+    solutions: Mapping[str, SolutionSet]
+    tests: Mapping[str, TestSet]
+    matrices: Mapping[str, PassMatrix]
+    labels: Mapping[str, Labels]
+    rankings: Mapping[str, Mapping[str, Ranking]]
+    """selector name → task id → ranking"""
+    allocation: Allocation | None
+    metrics: Mapping[str, float]
+    generators: Mapping[str, GeneratorIdentity]
+    """"solution" and "test" → who drew them"""
+    prompt_digests: Mapping[str, Mapping[str, str]]
+    """"solution" and "test" → task id → digest of the literal prompt"""
+    gates: tuple[GateResult, ...] = ()
+    budget_curves: Mapping[str, Any] = field(default_factory=dict)
+    """What ``coderm budget --format json`` prints"""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """git_sha, mlflow_run_id, prefect_flow_run_id, package version, dataset digests"""

@@ -1,0 +1,1 @@
+"""sandbox: running code that we do not trust."""

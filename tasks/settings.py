@@ -1,0 +1,58 @@
+"""The only reader of the environment. What a machine is, as against what a run asks for (models/config.py).
+
+Every variable starts with ``CODERM_``; an ``.env`` file in the working directory is read too. Secrets are masked in ``repr``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.errors import InputError
+
+
+class Settings(BaseSettings):
+    """Where state lives and which servers are used. ``CODERM_HOME`` default: ``.coderm`` in the working directory."""
+
+    model_config = SettingsConfigDict(env_prefix="CODERM_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".coderm"), description="state: database, MLflow store, reports, logs")
+    database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default SQLite under home")
+    mlflow_tracking_uri: str | None = Field(None, description="MLflow server or store; default SQLite under home")
+    docker_host: str | None = Field(None, description="engine socket; default DOCKER_HOST, then the usual places")
+    sandbox_image: str = Field("coderm-sandbox:latest", description="image that untrusted code runs in")
+    sandbox_base: str | None = Field(None, description="base image for `coderm sandbox build`")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def root(self) -> Path:
+        """Absolute home directory."""
+        return self.home.expanduser().resolve()
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL with its secret; PostgreSQL always spelled ``postgresql+psycopg://``."""
+        if self.database_url is None:
+            return f"sqlite:///{self.root / 'coderm.db'}"
+        url = self.database_url.get_secret_value()
+        for short in ("postgresql://", "postgres://"):
+            if url.startswith(short):
+                return "postgresql+psycopg://" + url.removeprefix(short)
+        return url
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Absolute tracking URI."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.root / 'mlflow.db'}"
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises InputError that names the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"environment variable CODERM_{str(first['loc'][0]).upper()}: {first['msg']}") from None
