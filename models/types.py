@@ -111,6 +111,8 @@ class InputsTruth(Record):
     kind: Literal["inputs"] = "inputs"
     inputs: tuple[tuple[Any, ...], ...] = Field(min_length=1)
     atol: float = Field(0.0, ge=0)
+    check: str | None = None
+    """The benchmark's own ``check(candidate)``, which must hold too."""
 
 
 class StdinTruth(Record):

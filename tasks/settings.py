@@ -5,6 +5,7 @@ Every variable starts with ``CODERM_``; an ``.env`` file in the working director
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +45,13 @@ class Settings(BaseSettings):
         return url
 
     @property
+    def shown_database(self) -> str:
+        """For people: the path of a SQLite file, or the URL without its password."""
+        if self.database.startswith("sqlite:///"):
+            return self.database.removeprefix("sqlite:///")
+        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.database)
+
+    @property
     def mlflow_uri(self) -> str:
         """Absolute tracking URI."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.root / 'mlflow.db'}"
@@ -56,3 +64,10 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"environment variable CODERM_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+
+
+def demo_dir() -> Path:
+    """The benchmark that ships with the project: in a checkout ``infra/demo``, in an installed wheel beside the tasks."""
+    here = Path(__file__).resolve().parent
+    candidates = (here.parent / "infra" / "demo", here / "_demo")
+    return next((c for c in candidates if c.is_dir()), candidates[0])

@@ -1,0 +1,156 @@
+"""Rows to a run record: exactly what was saved, key order and NaN included; every blob is checked before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from db.codec import decode_durations, decode_extras, decode_verdicts, verify
+from db.samples import Item, as_test, load_problems, load_sets
+from db.tables import Metric, PassMatrixRow, Run, RunProblem, Selection, SolutionResult
+from models.errors import InputError
+from models.types import (
+    Allocation,
+    ExecutionContext,
+    GateResult,
+    GeneratorIdentity,
+    Labels,
+    Limits,
+    PassMatrix,
+    Problem,
+    Ranking,
+    RunRecord,
+    SolutionSet,
+    TestSet,
+)
+
+Digests = tuple[str, ...]
+
+
+def find_run_id(connection: Connection, prefix: str) -> str:
+    """The one run whose id is, or starts with, ``prefix``. Raises InputError when there is none, or more than one."""
+    starts = func.substr(Run.run_id, 1, len(prefix)) == prefix
+    found = list(connection.scalars(select(Run.run_id).where(starts).order_by(Run.run_id).limit(4)))
+    if prefix in found or (prefix and len(found) == 1):
+        return prefix if prefix in found else found[0]
+    if not found or not prefix:
+        raise InputError(f"run {prefix!r}: no such run; expected an id, or its beginning, from `coderm runs list`")
+    raise InputError(f"run {prefix!r}: more than one run starts so ({', '.join(found[:3])} …); give more of the id")
+
+
+def read_run(connection: Connection, run_id: str) -> RunRecord:
+    """The record as it was saved. Raises InputError for an unknown id, StoreUnavailable for damaged bytes."""
+    run = connection.execute(select(*Run.__table__.columns).where(Run.run_id == find_run_id(connection, run_id))).one()
+    parts = _Parts(connection, run)
+    layout = run.layout
+    return RunRecord(
+        run_id=run.run_id,
+        benchmark=run.benchmark,
+        config=run.config,
+        created_at=run.created_at,
+        problems={task: parts.problem(task) for task in layout["problems"]},
+        solutions={task: parts.solution_set(task) for task in layout["solutions"]},
+        tests={task: parts.test_set(task) for task in layout["tests"]},
+        matrices={task: parts.matrices[task] for task in layout["matrices"]},
+        labels={task: parts.labels(task) for task in layout["labels"]},
+        rankings={selector: {task: parts.rankings[selector, task] for task in tasks} for selector, tasks in layout["rankings"]},
+        allocation=Allocation(**run.allocation) if run.allocation else None,
+        metrics=read_metrics(connection, run.id),
+        generators={kind: GeneratorIdentity(**identity) for kind, identity in run.generators.items()},
+        prompt_digests=run.prompt_digests,
+        gates=tuple(GateResult(**{**gate, "failures": tuple(gate["failures"])}) for gate in run.gates),
+        budget_curves=run.budget_curves,
+        provenance=run.provenance,
+    )
+
+
+def read_metrics(connection: Connection, run_pk: int) -> dict[str, float]:
+    """name → value in the order in which they were saved; NaN where undefined."""
+    rows = connection.execute(select(Metric.name, Metric.value).where(Metric.run_pk == run_pk).order_by(Metric.position))
+    return {name: value for name, value in rows}  # type: ignore[misc]  # NanFloat never gives None
+
+
+def iter_matrices(connection: Connection, run_pk: int) -> Iterator[PassMatrix]:
+    """Every matrix of a run in benchmark order, one in memory at a time."""
+    items, _ = load_sets(connection, run_pk)
+    digests = {set_id: tuple(item.digest for item in of_set) for set_id, of_set in items.items()}
+    names = select(RunProblem.task_id, RunProblem.solution_set_id, RunProblem.test_set_id, *PassMatrixRow.__table__.columns)
+    query = names.join(PassMatrixRow, PassMatrixRow.run_problem_id == RunProblem.id).where(RunProblem.run_pk == run_pk)
+    for row in connection.execute(query.order_by(RunProblem.position).execution_options(yield_per=16)):
+        yield _matrix(row, digests)
+
+
+def _matrix(row: Row[Any], digests: Mapping[int, Digests]) -> PassMatrix:
+    verify(row.sha256, f"matrix of {row.task_id}", row.verdicts, row.duration_ms, row.extras)
+    shape = (row.n_solutions, row.n_tests)
+    flags, outputs = decode_extras(row.extras_codec, row.extras)
+    return PassMatrix(
+        task_id=row.task_id,
+        verdicts=decode_verdicts(row.codec, row.verdicts, shape),
+        duration_ms=decode_durations(row.duration_codec, row.duration_ms, shape),
+        context=ExecutionContext(
+            sandbox=row.sandbox, image=row.image_digest, version=row.sandbox_version, timeout_s=row.timeout_s, memory_mib=row.memory_mib
+        ),
+        solution_digests=_own_or_set(row.solution_digests, digests, row.solution_set_id),
+        test_digests=_own_or_set(row.test_digests, digests, row.test_set_id),
+        flags=flags,
+        outputs=outputs,
+    )
+
+
+def _own_or_set(own: list[str] | None, digests: Mapping[int, Digests], set_id: int | None) -> Digests:
+    return tuple(own) if own is not None else digests[set_id or 0]
+
+
+class _Parts:
+    """What one run's rows hold, by task."""
+
+    def __init__(self, connection: Connection, run: Row[Any]) -> None:
+        self.rows = {row.task_id: row for row in connection.execute(_of_run(RunProblem, run.id))}
+        self.problems = load_problems(connection, (row.problem_digest for row in self.rows.values() if row.problem_digest))
+        self.items, self.limits = load_sets(connection, run.id)
+        self.matrices = {matrix.task_id: matrix for matrix in iter_matrices(connection, run.id)}
+        tasks = {row.id: task for task, row in self.rows.items()}
+        self.correct: dict[str, list[bool | None]] = {task: [] for task in self.rows}
+        for row_id, correct in connection.execute(_results(run.id)):
+            self.correct[tasks[row_id]].append(correct)
+        self.rankings = {
+            (selector, tasks[row_id]): Ranking(task_id=tasks[row_id], selector=selector, order=order)
+            for row_id, selector, order in connection.execute(_selections(run.id))
+        }
+
+    def problem(self, task: str) -> Problem:
+        return self.problems[self.rows[task].problem_digest]
+
+    def _items(self, set_id: int) -> tuple[list[Item], Limits | None]:
+        return self.items[set_id], self.limits[set_id]
+
+    def solution_set(self, task: str) -> SolutionSet:
+        items, _ = self._items(self.rows[task].solution_set_id)
+        return SolutionSet(task_id=task, solutions=tuple(item.text for item in items))
+
+    def test_set(self, task: str) -> TestSet:
+        items, limits = self._items(self.rows[task].test_set_id)
+        return TestSet(task_id=task, tests=tuple(as_test(item) for item in items), limits=limits)
+
+    def labels(self, task: str) -> Labels:
+        row = self.rows[task]
+        of_set = {row.solution_set_id: tuple(item.digest for item in self.items.get(row.solution_set_id, ()))}
+        digests = _own_or_set(row.label_digests, of_set, row.solution_set_id)
+        return Labels(task_id=task, correct=tuple(self.correct[task][: row.n_labels]), solution_digests=digests)
+
+
+def _of_run(table: type[RunProblem], run_pk: int) -> Any:
+    return select(*table.__table__.columns).where(table.run_pk == run_pk).order_by(table.position)
+
+
+def _results(run_pk: int) -> Any:
+    query = select(SolutionResult.run_problem_id, SolutionResult.correct).join(RunProblem, RunProblem.id == SolutionResult.run_problem_id)
+    return query.where(RunProblem.run_pk == run_pk).order_by(SolutionResult.run_problem_id, SolutionResult.idx)
+
+
+def _selections(run_pk: int) -> Any:
+    query = select(Selection.run_problem_id, Selection.selector, Selection.ranking)
+    return query.join(RunProblem, RunProblem.id == Selection.run_problem_id).where(RunProblem.run_pk == run_pk)

@@ -1,0 +1,58 @@
+"""The main job, as a reader would tell it: load, sample, generate tests, spend the budget, execute, judge, select, remember, show.
+
+Each step is a task a shard of problems; a cell is never a task (1.64 M task runs would take the server 12 hours). Works with no
+server (Prefect starts an ephemeral one) and against a running one. A failed gate stops the run before anything is published.
+"""
+
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from models.config import RunConfig
+from tasks.allocate_budget import allocate_budget, probe_counts
+from tasks.execute_matrix import execute_matrix
+from tasks.generate_tests import generate_tests
+from tasks.label_solutions import label_solutions
+from tasks.load_benchmark import load_benchmark
+from tasks.persist_run import assemble_run, persist_run
+from tasks.publish_run import publish_artifacts, render_report, summary_of, track_metrics
+from tasks.run_header import preflight
+from tasks.sample_solutions import sample_solutions
+from tasks.select_and_score import select_and_score
+from tasks.shard import joined, unwalked
+from tasks.validate_run import gate_matrices, gate_metrics, gate_problems, gate_samples
+
+
+@flow(name="benchmark", validate_parameters=True)
+def benchmark(config: RunConfig) -> dict[str, Any]:
+    """Run one benchmark end to end. Returns run_id, report, database, mlflow_uri, mlflow_run_id, metrics.
+
+    Raises GateFailed when the data is bad, UnavailableError when a part is missing, InputError for a wrong file.
+    """
+    header = preflight(config, flow_run.get_id())
+    shards = load_benchmark(config)
+    gates = [*gate_problems(header, joined(shards))]
+
+    shards = [sample_solutions(config, shard) for shard in shards]
+    shards = [generate_tests(config, shard) for shard in shards]
+    gates += gate_samples(header, config, joined(shards))
+
+    probe = probe_counts(config, joined(shards))
+    if probe is not None:
+        shards = [execute_matrix(config, shard, probe) for shard in shards]
+    allocation = allocate_budget(config, joined(shards))
+    shards = [execute_matrix(config, shard, allocation.tests) for shard in shards]
+    gates += gate_matrices(header, config, joined(shards))
+
+    if config.label:
+        shards = [label_solutions(config, shard) for shard in shards]
+    scores = select_and_score(config, joined(shards))
+    gates += gate_metrics(header, scores)
+
+    run = assemble_run(header, config, joined(shards), allocation, scores, gates)
+    persist_run(unwalked(run))
+    report = render_report(header, unwalked(run))
+    mlflow_run_id = track_metrics(header, unwalked(run), report)
+    publish_artifacts(unwalked(run), report, mlflow_run_id)
+    return summary_of(header, run, report, mlflow_run_id)

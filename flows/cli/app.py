@@ -1,0 +1,27 @@
+"""The command tree. Each group is a file beside this one; a command reads its arguments, calls below, prints, and decides nothing."""
+
+import typer
+
+from flows.cli import bring, cells, decide, machine, runs, start
+
+app = typer.Typer(
+    name="coderm",
+    help="Rewards for generated code that people can trust: sample, test, execute in a sandbox, select, measure, remember.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo", rich_help_panel="Runs")(start.demo)
+app.command("run", rich_help_panel="Runs")(start.run)
+app.add_typer(runs.app, name="runs", rich_help_panel="Runs")
+app.command("cell", rich_help_panel="Runs")(runs.cell)
+app.command("report", rich_help_panel="Runs")(runs.report)
+app.command("import", rich_help_panel="Files")(bring.import_files)
+app.command("execute", rich_help_panel="Files")(cells.execute)
+app.command("label", rich_help_panel="Files")(cells.label)
+app.command("select", rich_help_panel="Files")(decide.select)
+app.command("budget", rich_help_panel="Files")(decide.budget)
+app.command("doctor", rich_help_panel="This machine")(machine.doctor)
+app.add_typer(machine.sandbox_app, name="sandbox", rich_help_panel="This machine")
+app.add_typer(machine.db_app, name="db", rich_help_panel="This machine")

@@ -1,0 +1,83 @@
+"""coderm doctor, sandbox, db: what this machine has, the image that untrusted code runs in, the database."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.show import print_table
+
+sandbox_app = typer.Typer(help="The image that untrusted code runs in, and containers that were left behind.", no_args_is_help=True)
+db_app = typer.Typer(help="Schema and data of the database.", no_args_is_help=True)
+
+
+def doctor() -> None:
+    """What this machine has, what each missing part costs, and the command that mends it.
+
+    Example: coderm doctor
+    """
+    from tasks.diagnose import diagnose
+
+    checks = diagnose()
+    print_table("this machine", ("part", "state", "what it costs", "mend"), ((c.part, c.state, c.cost, c.mend) for c in checks))
+    if any(c.broken for c in checks):
+        raise typer.Exit(3)
+
+
+@sandbox_app.command("build")
+def build(
+    base: Annotated[str | None, typer.Option("--base", help="base image  [default: CODERM_SANDBOX_BASE, a local one, a pull, debootstrap]")] = None,
+    if_engine: Annotated[bool, typer.Option("--if-engine", help="do nothing, and say so, where no engine answers")] = False,
+) -> None:
+    """Build the sandbox image. Example: coderm sandbox build --base python:3.11-slim-bookworm"""
+    from sandbox.image import build_image, engine_answers
+    from tasks.settings import load_settings
+
+    settings = load_settings()
+    if if_engine and not engine_answers(settings.docker_host):
+        typer.echo("no container engine answers: cells will run as local processes, with less protection (coderm doctor)", err=True)
+        return
+    digest = build_image(settings.sandbox_image, base=base or settings.sandbox_base, docker_host=settings.docker_host)
+    typer.echo(f"{settings.sandbox_image} {digest}")
+
+
+@sandbox_app.command("prune")
+def prune() -> None:
+    """Remove containers that a killed run left behind. Example: coderm sandbox prune"""
+    from sandbox.docker_runtime import prune as prune_containers
+    from tasks.settings import load_settings
+
+    typer.echo(f"{prune_containers(load_settings().docker_host)} containers removed")
+
+
+@db_app.command("upgrade")
+def upgrade() -> None:
+    """Bring the schema to the one that this version writes. Example: coderm db upgrade"""
+    from db.schema import upgrade as upgrade_schema
+    from tasks.settings import load_settings
+
+    upgrade_schema(load_settings().database)
+    status()
+
+
+@db_app.command("status")
+def status() -> None:
+    """The schema's revision and the newest one. Example: coderm db status"""
+    from db.schema import schema_status
+    from tasks.settings import load_settings
+
+    current, head = schema_status(load_settings().database)
+    typer.echo(f"schema {current or 'none'}, newest {head}" + ("" if current == head else ": run `coderm db upgrade`"))
+
+
+@db_app.command("export")
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="run id, or a unique beginning of it")],
+    out: Annotated[Path, typer.Option("--out", help="folder for the Parquet files")],
+) -> None:
+    """Write a run as Parquet, one row a cell. Example: coderm db export 20261123-0045 --out cells/"""
+    from tasks.resources import open_database
+
+    with open_database() as store:
+        for path in store.export_parquet(run, out):
+            typer.echo(path)

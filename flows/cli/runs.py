@@ -1,0 +1,74 @@
+"""coderm runs, cell, report: what was run, one cell of it explained, its page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.show import print_json, print_table
+
+app = typer.Typer(help="Find runs, show one, drop old ones.", no_args_is_help=True)
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="run id, or a unique beginning of it")]
+
+
+@app.command("list")
+def list_runs(limit: Annotated[int, typer.Option("--limit", min=1, help="newest so many")] = 20) -> None:
+    """List runs, newest first. Example: coderm runs list --limit 5"""
+    from tasks.resources import open_database
+
+    with open_database() as store:
+        found = store.list_runs(limit)
+    columns = ("run_id", "benchmark", "created_at", "problems", "cells")
+    print_table(f"{len(found)} runs", columns, ([row.get(c) for c in columns] for row in found))
+
+
+@app.command("show")
+def show(run: RunId, format_: Annotated[str, typer.Option("--format", help="table or json")] = "table") -> None:
+    """Show a run's metrics and where they come from. Example: coderm runs show 20261123-0045"""
+    from tasks.resources import open_database
+
+    with open_database() as store:
+        record = store.load_run(run)
+    if format_ == "json":
+        print_json({"run_id": record.run_id, "config": record.config, "metrics": record.metrics, "provenance": record.provenance})
+        return
+    print_table(f"{record.run_id}: {record.benchmark}, {len(record.problems)} problems", ("metric", "value"), sorted(record.metrics.items()))
+    print_table("provenance", ("what", "value"), record.provenance.items())
+
+
+@app.command("prune")
+def prune(keep: Annotated[int, typer.Option("--keep", min=0, help="newest runs that stay")]) -> None:
+    """Delete all but the newest runs; cached verdicts stay. Example: coderm runs prune --keep 30"""
+    from tasks.resources import open_database
+
+    with open_database() as store:
+        typer.echo(f"{store.prune(keep)} runs deleted")
+
+
+def cell(
+    run: RunId,
+    task: Annotated[str, typer.Argument(help="task id")],
+    solution: Annotated[int, typer.Argument(metavar="I", min=0, help="row")],
+    test: Annotated[int, typer.Argument(metavar="J", min=0, help="column")],
+    rerun: Annotated[bool, typer.Option("--rerun/--no-rerun", help="run it again, in the runtime that the run used")] = True,
+) -> None:
+    """Explain one cell: both sources, limits, verdict, flags, and what a rerun says now.
+
+    Example: coderm cell 20261123-0045 demo/03-merge 4 7
+    """
+    from tasks.explain_cell import explain_cell
+
+    for title, text in explain_cell(run, task, solution, test, rerun=rerun):
+        typer.echo(f"── {title}\n{text}\n")
+
+
+def report(run: RunId, out: Annotated[Path | None, typer.Option("--out", help="where to write  [default: reports/ under the state]")] = None) -> None:
+    """Write one self-contained HTML page of a run. Example: coderm report 20261123-0045 --out report.html"""
+    from tasks.report import write_report
+    from tasks.resources import open_database
+    from tasks.settings import load_settings
+
+    settings = load_settings()
+    with open_database(settings) as store:
+        record = store.load_run(run)
+    typer.echo(write_report(record, out or settings.root / "reports" / f"{record.run_id}.html"))

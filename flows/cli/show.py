@@ -1,0 +1,39 @@
+"""How results reach a person or a script: tables on stdout, JSON on stdout, progress elsewhere."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on one line; NaN becomes null, as JSON has no NaN."""
+    typer.echo(json.dumps(_clean(value), ensure_ascii=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout; the first column is text, the others are aligned right. Model text is never read as markup."""
+    table = Table(title=title, title_justify="left")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    for row in rows:
+        table.add_row(*(_cell(v) for v in row))
+    Console(markup=False, emoji=False, highlight=False).print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "undefined" if math.isnan(value) else f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _clean(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,63 @@
+"""coderm demo, coderm run: the whole job end to end."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.show import print_json, print_table
+from models.config import RunConfig
+
+SandboxOption = Annotated[str, typer.Option("--sandbox", help="auto, docker or process")]
+
+
+def demo(sandbox: SandboxOption = "auto") -> None:
+    """The main job on the benchmark that ships with the project: no GPU, no server, no network.
+
+    Example: coderm demo
+    """
+    from tasks.read_config import read_config
+    from tasks.settings import demo_dir
+
+    config = demo_dir() / "demo.toml"
+    _start(read_config(config, [f"sandbox.runtime={sandbox}"]))
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="TOML file; see infra/demo/demo.toml")],
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY.SUB=VALUE", help="override one value, repeatable")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print cells, tokens, hours and disk; run nothing")] = False,
+) -> None:
+    """The same flow for any benchmark, policy model and reward-model version.
+
+    Example: coderm run nightly.toml --set sandbox.workers=8 --set budget.policy=greedy
+    """
+    from tasks.read_config import read_config
+
+    parsed = read_config(config, set_ or [])
+    if dry_run:
+        from tasks.estimate import estimate_run
+
+        print_table(f"{parsed.benchmark.name}: what this run would take", ("quantity", "value"), estimate_run(parsed).items())
+        return
+    _start(parsed)
+
+
+def _start(config: RunConfig) -> None:
+    from flows.benchmark import benchmark
+    from tasks.wait_for_records import wait_for_records
+
+    started = time.monotonic()
+    summary = benchmark(config)
+    wait_for_records(summary["prefect_flow_run_id"])
+    wall_s = round(time.monotonic() - started, 2)
+    selectors = [s for s in config.selectors if f"selector/{s}/pass_{config.k[0]}" in summary["metrics"]]
+    rows = [(s, *(summary["metrics"].get(f"selector/{s}/pass_{k}", float("nan")) for k in config.k)) for s in selectors]
+    print_table(f"{config.benchmark.name}: share of problems solved", ("selector", *(f"pass@{k}" for k in config.k)), rows)
+    typer.echo(f"report    {summary['report']}")
+    typer.echo(f"database  {summary['database']}   (coderm runs show {summary['run_id']})")
+    typer.echo(f"MLflow    .venv/bin/mlflow ui --backend-store-uri {summary['mlflow_uri']}   then http://127.0.0.1:5000")
+    typer.echo("Prefect   .venv/bin/prefect server start   then http://127.0.0.1:4200")
+    keys = ("run_id", "report", "database", "mlflow_uri", "mlflow_run_id")
+    print_json({**{key: summary[key] for key in keys}, "wall_s": wall_s})

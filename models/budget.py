@@ -1,0 +1,152 @@
+"""How many tests a problem gets, and why. Tests are the currency: identical tests of a problem run once, so they cost once.
+
+``equal`` gives everybody the same. ``greedy`` is CodeRM's dynamic scaling (arXiv 2501.01054, §3.2, Eq. 2, after Damani et al.,
+arXiv 2410.04707): with pass rate λ the b-th test is worth λ(1-λ)^(b-1), decreasing in b, so taking the largest values first is
+exact. What follows from the formula: λ → 0 gets nothing, λ → 1 gets one, small but positive λ gets most. λ is the *policy's* pass
+rate and stands in for the value of a test; the authors list that as a limitation.
+
+    rates      (P,) λ of each problem, clipped to [0.01, 0.99]
+    caps       (P,) distinct tests that a problem has
+    total      tests to spend over all problems: round(mean_tests x P)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import InputError
+from models.types import Allocation, BoolMatrix, FloatArray, Labels, PassMatrix
+
+IntArray = npt.NDArray[np.int64]
+
+RATE_BOUNDS = (0.01, 0.99)
+"""A rate of 0 or 1 from few samples is no certainty: §1.11 (c)."""
+
+MIN_GAIN = 1e-12
+"""Below this a further test is worth nothing and the rest of the budget is spread evenly: 0.99 x 0.01^6 is the smallest that counts."""
+
+PRIOR = 1.0
+"""Beta(1, 1): one passing and one failing cell before any was seen."""
+
+ESTIMATE_SOURCE = "pass share of all solutions over the first {first} distinct asked test(s), Beta(1, 1)-smoothed; no labels"
+GOLD_SOURCE = "share of right solutions by the ground truth (gold)"
+
+
+def allocate_equal(available: Mapping[str, int], mean_tests: float, min_tests: int = 0, max_tests: int | None = None) -> Allocation:
+    """The same number for every problem, up to what it has (``available``: task id → distinct tests); the first get the remainder."""
+    caps = _caps(available, max_tests)
+    counts = equal_counts(caps, _total(mean_tests, len(caps), min_tests, caps))
+    return Allocation(
+        "equal", _by_task(available, np.maximum(counts, np.minimum(min_tests, caps))), {}, "none: every problem alike"
+    )
+
+
+def allocate_greedy(
+    available: Mapping[str, int],
+    rates: Mapping[str, float],
+    mean_tests: float,
+    min_tests: int = 0,
+    max_tests: int | None = None,
+    *,
+    source: str,
+) -> Allocation:
+    """CodeRM's greedy allocation. ``source`` says where ``rates`` (task id → λ) come from.
+
+    Raises InputError when the minimum alone exceeds the budget, or a rate is missing or no probability.
+    """
+    caps = _caps(available, max_tests)
+    lam = _checked_rates(available, rates)
+    counts = greedy_counts(lam, caps, [_total(mean_tests, len(caps), min_tests, caps)], min_tests)[0]
+    used = {task: float(rate) for task, rate in zip(available, np.clip(lam, *RATE_BOUNDS), strict=True)}
+    return Allocation("greedy", _by_task(available, counts), used, source)
+
+
+def equal_counts(caps: IntArray, total: int) -> IntArray:
+    """(P,) total / P each, the first problems one more for the remainder, never more than ``caps``; what is cut off is not spent."""
+    share, extra = divmod(total, max(1, len(caps)))
+    return np.minimum(caps, share + (np.arange(len(caps)) < extra))
+
+
+def greedy_counts(rates: FloatArray, caps: IntArray, totals: Sequence[int], min_tests: int = 0) -> IntArray:
+    """(totals, P) greedy allocation for several totals at once; ties go to the lowest problem.
+
+    A heap of marginals gives the same: they decrease with b, so the first ``total`` of all sorted marginals are a greedy path.
+    """
+    lam = np.clip(rates, *RATE_BOUNDS)
+    floor = np.minimum(min_tests, caps)
+    problem = np.repeat(np.arange(len(caps)), caps - floor)
+    start = np.repeat(np.cumsum(caps - floor) - (caps - floor), caps - floor)
+    step = np.arange(problem.size) - start + floor[problem]
+    gain = lam[problem] * (1 - lam[problem]) ** step
+    path = problem[np.lexsort((problem, -gain))][: int(np.count_nonzero(gain > MIN_GAIN))]
+    return np.array([_spend(path, floor, caps, total) for total in totals], dtype=np.int64).reshape(len(totals), len(caps))
+
+
+def _spend(path: npt.NDArray[np.intp], floor: IntArray, caps: IntArray, total: int) -> IntArray:
+    """Floor, then the path, then round-robin over the problems that still have tests."""
+    left = total - int(floor.sum())
+    if left < 0:
+        raise InputError(f"a budget of {total} tests is less than the minimum of all problems together ({int(floor.sum())})")
+    counts = floor + np.bincount(path[:left], minlength=len(caps))
+    left -= min(left, len(path))
+    while left > 0 and (counts < caps).any():
+        unsaturated = np.flatnonzero(counts < caps)[:left]
+        counts[unsaturated] += 1
+        left -= len(unsaturated)
+    return counts
+
+
+def distinct_tests(test_digests: Sequence[str]) -> dict[str, int]:
+    """digest → rank of its first appearance: what a problem's tests cost, in the order of the file."""
+    return {digest: rank for rank, digest in enumerate(dict.fromkeys(test_digests))}
+
+
+def asked_columns(test_digests: Sequence[str], tests: int) -> BoolMatrix:
+    """(m,) bool: the first ``tests`` distinct tests with all their duplicates."""
+    rank = distinct_tests(test_digests)
+    return np.array([rank[digest] < tests for digest in test_digests], dtype=np.bool_)
+
+
+def estimate_rates(matrices: Mapping[str, PassMatrix], first: int = 1) -> dict[str, float]:
+    """task id → λ without labels: share of passing cells over the first distinct asked tests, with ``PRIOR``; see ESTIMATE_SOURCE."""
+    return {task: _estimate(matrix, first) for task, matrix in matrices.items()}
+
+
+def gold_rates(labels: Mapping[str, Labels]) -> dict[str, float]:
+    """task id → share of right solutions among the judged ones; a task with none is absent."""
+    judged = {task: [right for right in line.correct if right is not None] for task, line in labels.items()}
+    return {task: rights.count(True) / len(rights) for task, rights in judged.items() if rights}
+
+
+def _estimate(matrix: PassMatrix, first: int) -> float:
+    asked = np.flatnonzero(matrix.asked.any(axis=0))
+    probe = list({matrix.test_digests[j]: int(j) for j in reversed(asked)}.values())[::-1][:first]
+    cells = matrix.asked[:, probe]
+    return float((matrix.passes[:, probe].sum() + PRIOR) / (cells.sum() + 2 * PRIOR))
+
+
+def _caps(available: Mapping[str, int], max_tests: int | None) -> IntArray:
+    caps = np.array(list(available.values()), dtype=np.int64)
+    return caps if max_tests is None else np.minimum(caps, max_tests)
+
+
+def _total(mean_tests: float, problems: int, min_tests: int, caps: IntArray) -> int:
+    """Raises InputError when the minimum alone exceeds the budget."""
+    total, floor = round(mean_tests * problems), int(np.minimum(min_tests, caps).sum())
+    if total < floor:
+        raise InputError(f"mean_tests {mean_tests:g} is {total} tests, less than min_tests {min_tests} for each problem ({floor})")
+    return total
+
+
+def _checked_rates(available: Iterable[str], rates: Mapping[str, float]) -> FloatArray:
+    for task in available:
+        if not 0 <= rates.get(task, -1) <= 1:
+            raise InputError(f"pass rate of {task}: {rates.get(task)}: expected a number from 0 to 1 for every problem")
+    return np.array([rates[task] for task in available], dtype=np.float64)
+
+
+def _by_task(available: Mapping[str, int], counts: IntArray) -> dict[str, int]:
+    return {task: int(count) for task, count in zip(available, counts, strict=True)}

@@ -1,0 +1,106 @@
+"""What a rule is expected to get right on sub-samples of a problem, without ranking them one by one.
+
+One problem is reduced once; a sub-sample of its tests is then a vector of column counts, one of its solutions a vector of row
+counts. The answer is the same as ranking each sub-sample and scoring its first group: solutions without a label are left out, and
+where nothing is ranked a random draw stands in.
+
+    units     D             distinct tests (by digest): what a budget counts
+    position  (O, D) int    place of each distinct test in each order
+    spread    (D, M) float  columns that come with a distinct test, by pattern: its duplicates ride along
+    judged    (..., K)      judged solutions of each class in the sub-sample;  right (..., K): of those, right ones
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import InputError
+from models.reward.classes import Classes, classes_of
+from models.reward.selector import ScoreSelector, view_of
+from models.types import FloatArray, Labels, PassMatrix
+
+
+@dataclass(frozen=True, eq=False)
+class ReplayProblem:
+    """One stored problem, reduced for replay; see the table above. ``membership`` (n, K): one-hot class of each solution."""
+
+    task_id: str
+    classes: Classes
+    spread: FloatArray
+    membership: FloatArray
+    judged: FloatArray
+    right: FloatArray
+
+    @property
+    def units(self) -> int:
+        """Distinct tests."""
+        return self.spread.shape[0]
+
+    @property
+    def solutions(self) -> int:
+        """Candidates, judged or not."""
+        return self.membership.shape[0]
+
+    @property
+    def base_rate(self) -> float:
+        """Share of right solutions among the judged ones: what a random draw is worth."""
+        return float(self.right.sum() / self.judged.sum())
+
+
+def replay_problems(matrices: Mapping[str, PassMatrix], labels: Mapping[str, Labels]) -> list[ReplayProblem]:
+    """Problems with at least one judged solution, reduced, in the order of the matrices.
+
+    Raises InputError for labels of another solution set, for cells that could not be run, and when no problem is left.
+    """
+    problems = [_reduce(matrix, labels[task]) for task, matrix in matrices.items() if task in labels]
+    judged = [problem for problem in problems if problem.judged.any()]
+    if not judged:
+        raise InputError(f"no judged solution in {len(matrices)} problems: a replay needs labels of the matrix's solutions")
+    return judged
+
+
+def _reduce(matrix: PassMatrix, labels: Labels) -> ReplayProblem:
+    view = view_of(matrix, labels)
+    if view.missing:
+        raise InputError(f"{matrix.task_id}: {view.missing} cells are not_run, so its accuracy is undefined: execute them first")
+    classes = classes_of(view.passes)
+    digests = {digest: rank for rank, digest in enumerate(dict.fromkeys(view.test_digests))}
+    spread = np.zeros((len(digests), classes.passes.shape[1]))
+    np.add.at(spread, ([digests[d] for d in view.test_digests], classes.pattern_of), 1.0)
+    membership = np.zeros((view.passes.shape[0], classes.passes.shape[0]))
+    membership[np.arange(len(membership)), classes.class_of] = 1.0
+    judged = np.array([right is not None for right in labels.correct], dtype=np.float64)
+    right = np.array([right is True for right in labels.correct], dtype=np.float64)
+    return ReplayProblem(matrix.task_id, classes, spread, membership, judged, right)
+
+
+def expected_correct(
+    problem: ReplayProblem, selector: ScoreSelector, cols: FloatArray, subset: npt.NDArray[np.bool_] | None = None
+) -> FloatArray:
+    """(...) expected correctness of the selected solution for columns ``cols`` (..., M) and solutions ``subset`` (..., n).
+
+    NaN where the sub-sample holds no judged solution.
+    """
+    taken = np.ones(problem.solutions) if subset is None else subset.astype(np.float64)
+    rows, judged, right = (weights @ problem.membership for weights in (taken, taken * problem.judged, taken * problem.right))
+    scores = np.where(judged > 0, selector.score(problem.classes.passes, rows, cols), -np.inf)
+    best = scores.max(axis=-1, keepdims=True, initial=-np.inf)
+    ranked = np.isfinite(best)
+    slack = np.where(ranked, selector.tolerance * np.maximum(1.0, np.abs(best)), 0.0)
+    first = np.where(ranked, scores >= best - slack, judged > 0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((first * right).sum(axis=-1) / (first * judged).sum(axis=-1))
+
+
+def columns_of(problem: ReplayProblem, position: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> FloatArray:
+    """(..., M) column counts when the first ``counts`` (...) tests of each order ``position`` (..., D) are asked."""
+    return np.asarray((position < counts[..., None]).astype(np.float64) @ problem.spread)
+
+
+def orders_of(units: int, orders: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """(orders, units) random places 0 … units-1, one permutation a row."""
+    return np.argsort(rng.random((orders, units)), axis=1).astype(np.int64)

@@ -1,0 +1,59 @@
+"""Every selector by the name that commands, configurations and tables use, and the one that ``auto`` stands for.
+
+``auto`` is CodeRM's majority vote until a measurement on recorded data names a better one (see ``DEFAULT``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+from models.errors import InputError
+from models.reward.baselines import OracleSelector, random_score
+from models.reward.codet import codet_score
+from models.reward.majority import majority_score
+from models.reward.selector import ScoreSelector, Selector, view_of
+from models.types import Labels, PassMatrix, Ranking
+
+DEFAULT = "majority"
+"""What ``auto`` means: the rule that the unit tests in CodeRM's form (whole classes) were published with."""
+
+SELECTORS: Mapping[str, Callable[[], Selector]] = MappingProxyType(
+    {
+        "random": lambda: ScoreSelector("random", random_score),
+        "oracle": OracleSelector,
+        "majority": lambda: ScoreSelector("majority", majority_score),
+        "codet": lambda: ScoreSelector("codet", codet_score),
+    }
+)
+
+
+def resolve(names: Iterable[str]) -> tuple[Selector, ...]:
+    """Selectors by name, in order, each once; ``auto`` is the default one. Raises InputError for a name that is none."""
+    wanted = dict.fromkeys(DEFAULT if name == "auto" else name for name in names)
+    unknown = [name for name in wanted if name not in SELECTORS]
+    if unknown:
+        raise InputError(f"unknown selector {', '.join(map(repr, unknown))}: expected auto or one of {', '.join(SELECTORS)}")
+    return tuple(SELECTORS[name]() for name in wanted)
+
+
+def rank_all(
+    matrices: Mapping[str, PassMatrix],
+    selectors: Iterable[Selector],
+    labels: Mapping[str, Labels] | None = None,
+    sources: Mapping[str, tuple[str, ...]] | None = None,
+) -> dict[str, dict[str, Ranking]]:
+    """selector name → task id → ranking. Labels reach the oracle only; a task that they lack is not ranked by it.
+
+    Raises InputError when the oracle is among the selectors and there are no labels, or labels of another solution set.
+    """
+    labels, sources = labels or {}, sources or {}
+    views = {task: view_of(matrix, sources=sources.get(task)) for task, matrix in matrices.items()}
+    judged = {task: view_of(matrix, labels[task]) for task, matrix in matrices.items() if task in labels}
+    return {
+        selector.name: {
+            task: Ranking(task_id=task, selector=selector.name, order=selector.rank(view))
+            for task, view in (judged if selector.name == "oracle" and judged else views).items()
+        }
+        for selector in selectors
+    }

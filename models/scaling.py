@@ -1,0 +1,62 @@
+"""How accuracy grows with candidates and tests: the scaling study of the paper (arXiv 2501.01054, Fig. 1 and 5).
+
+Every order draws one permutation of the solutions and one of the distinct tests; n and m take prefixes of them, without replacement,
+so one order answers for all pairs. n beyond what a problem has means all of it, likewise m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from models.budget_replay import scoring_selector
+from models.metrics_bootstrap import interval
+from models.reward.choice import ReplayProblem, columns_of, expected_correct, orders_of, replay_problems
+from models.reward.selector import ScoreSelector
+from models.types import FloatArray, Labels, PassMatrix
+
+
+def scaling_curve(
+    matrices: Mapping[str, PassMatrix],
+    labels: Mapping[str, Labels],
+    selector: str,
+    ns: Sequence[int],
+    ms: Sequence[int],
+    orders: int = 100,
+    seed: int = 0,
+) -> dict[str, object]:
+    """{"selector", "problems", "orders", "points": [{"n", "m", "accuracy", "lo", "hi"}, …]} for every pair of ``ns`` and ``ms``.
+
+    A problem counts with the orders in which a judged solution was drawn. Raises InputError as ``replay_budget`` does.
+    """
+    chosen = scoring_selector(selector)
+    problems = replay_problems(matrices, labels)
+    rng = np.random.default_rng(seed)
+    surface = np.stack([_surface(problem, chosen, ns, ms, orders, rng) for problem in problems])
+    points = [{"n": n, "m": m, **_band(surface[:, row, column])} for row, n in enumerate(ns) for column, m in enumerate(ms)]
+    return {"selector": chosen.name, "problems": len(problems), "orders": orders, "points": points}
+
+
+def _surface(
+    problem: ReplayProblem, selector: ScoreSelector, ns: Sequence[int], ms: Sequence[int], orders: int, rng: np.random.Generator
+) -> FloatArray:
+    """(ns, ms) accuracy of one problem, mean over orders; NaN where no order drew a judged solution."""
+    tests, solutions = orders_of(problem.units, orders, rng), orders_of(problem.solutions, orders, rng)
+    cols = columns_of(problem, tests[:, None], _column(ms))[:, None, :, :]
+    drawn = (solutions[:, None] < _column(ns)[:, None])[:, :, None, :]
+    accuracy = expected_correct(problem, selector, cols, drawn)
+    counted = ~np.isnan(accuracy)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(counted, accuracy, 0.0).sum(axis=0) / counted.sum(axis=0))
+
+
+def _column(values: Sequence[int]) -> npt.NDArray[np.int64]:
+    return np.asarray(values, dtype=np.int64)
+
+
+def _band(accuracy: FloatArray) -> dict[str, float]:
+    values = accuracy[~np.isnan(accuracy)]
+    lo, hi = interval(values)
+    return {"accuracy": float(values.mean()) if values.size else float("nan"), "lo": lo, "hi": hi}

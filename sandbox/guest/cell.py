@@ -1,0 +1,153 @@
+"""One forked process: puts the limits on itself, runs what it was given, sends one message, leaves.
+
+Everything here happens after the fork and before the first line of untrusted code, so it can be trusted until then and nothing
+of it afterwards: the limits are hard ones of the kernel, and the message is judged by the supervisor, not believed.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import resource
+import sys
+from typing import Any, NoReturn
+
+from sandbox.guest import judge, program, report
+
+NULL = "/dev/null"
+MAX_OPEN_FILES = 256
+MAX_FILE_BYTES = 64 << 20
+"""As large as the scratch space."""
+
+
+class Spec:
+    """What one cell runs. ``style``: function, stdin or checker."""
+
+    __slots__ = ("cpu_s", "detail", "entry_point", "memory_bytes", "nproc", "scratch", "solution", "style", "test")
+
+    def __init__(self, **fields: Any) -> None:
+        """``memory_bytes`` is address space above what the supervisor itself has mapped; ``nproc`` None: bounded elsewhere."""
+        for name in self.__slots__:
+            setattr(self, name, fields.get(name))
+
+
+def run(spec: Spec, nonce: bytes, channel: int, output: int | None) -> NoReturn:
+    """Never returns. ``channel``: where the message goes; ``output``: where stdout of a stdin program goes."""
+    status = 70
+    try:
+        _descriptors(spec, channel, output)
+        _limits(spec)
+        _surroundings(spec)
+        if spec.style == "stdin":
+            status = _run_program(spec, nonce, channel)
+        else:
+            letter, detail = _run_checker(spec) if spec.style == "checker" else judge.judge(spec.solution, spec.test, spec.entry_point)
+            os.write(channel, report.compose(nonce, letter, detail if spec.detail else ""))
+            status = 0
+    finally:
+        os._exit(status)
+
+
+def _descriptors(spec: Spec, channel: int, output: int | None) -> None:
+    null = os.open(NULL, os.O_RDWR)
+    if spec.style == "stdin":
+        source = os.memfd_create("stdin", os.MFD_CLOEXEC)
+        os.write(source, spec.test.encode("utf-8", "surrogatepass"))
+        os.lseek(source, 0, os.SEEK_SET)
+        os.dup2(source, 0)
+        os.close(source)
+    else:
+        os.dup2(null, 0)
+    os.dup2(null if output is None else output, 1)
+    os.dup2(null, 2)
+    os.closerange(3, channel)
+    os.closerange(channel + 1, 64)
+    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _limits(spec: Spec) -> None:
+    hard = [
+        (resource.RLIMIT_AS, spec.memory_bytes),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, MAX_FILE_BYTES),
+        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
+        (resource.RLIMIT_CPU, int(spec.cpu_s) + 2),  # behind the supervisor's clock, should that one ever fail
+    ]
+    if spec.nproc:
+        hard.append((resource.RLIMIT_NPROC, spec.nproc))
+    for what, value in hard:
+        resource.setrlimit(what, (value, value))
+
+
+def _surroundings(spec: Spec) -> None:
+    os.setsid()
+    os.chdir(spec.scratch)
+    random.seed(0)  # the same cell draws the same numbers: a verdict must be repeatable
+    gc.enable()
+    for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
+        del sys.modules[name]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") != "Guest"]
+
+
+def _run_program(spec: Spec, nonce: bytes, channel: int) -> int:
+    """A stdin program as Python itself runs it: ``__main__``, exit handlers, status. Evidence is its output and its status."""
+    try:
+        code = program.compile_alone(spec.solution, "<solution>")
+    except program.Uncompilable as error:
+        letter = report.MEMORY if error.memory else report.BAD_SOLUTION
+        os.write(channel, report.compose(nonce, letter, "solution: %s" % error))
+        return 0
+    main = type(sys)("__main__")
+    sys.modules["__main__"] = main
+    try:
+        exec(code, main.__dict__)
+        return _leave(0)
+    except SystemExit as error:
+        return _leave(_exit_status(error))
+    except BaseException as error:
+        letter = report.MEMORY if isinstance(error, MemoryError) else report.ERROR
+        os.write(channel, report.compose(nonce, letter, judge.describe(error)))
+        _leave(0)
+        return 1
+
+
+def _exit_status(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    return error.code & 0xFF if isinstance(error.code, int) else 1
+
+
+def _leave(status: int) -> int:
+    """What the interpreter does at its end: other threads, exit handlers, flush."""
+    import atexit
+    import threading
+
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        return status or 120  # what Python answers when the last flush fails
+    return status
+
+
+def _run_checker(spec: Spec) -> tuple[str, str]:
+    """Run ``check(stdin, expected, actual)`` of a checker source; any answer but True fails."""
+    source, arguments = spec.solution, spec.test
+    try:
+        code = program.compile_alone(source, "<checker>")
+    except program.Uncompilable as error:
+        return report.BAD_TEST, "checker: %s" % error
+    names: dict[str, Any] = {"__name__": "checker"}
+    try:
+        exec(code, names)
+        if not callable(names.get("check")):
+            return report.BAD_TEST, "the checker defines no check(stdin, expected, actual)"
+        return (report.PASSED if names["check"](*arguments) else report.FAILED), ""
+    except BaseException as error:
+        return judge.blame(error), "checker: " + judge.describe(error)
+
+

@@ -1,0 +1,148 @@
+"""What a test says about a solution, as one letter (sandbox.guest.report).
+
+A pass needs evidence: a test method that ran and succeeded, an assert that held, or a ``check`` that was called. Skips, empty
+suites and classes that come from the solution are no evidence. A test that fails and errs has failed: the assertion comes first.
+"""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+from sandbox.guest import program, report
+
+
+class Tally(unittest.TestResult):
+    """Counts what really happened; keeps no traceback."""
+
+    def __init__(self) -> None:
+        """All counters at zero."""
+        super().__init__()
+        self.held = self.failed = self.erred = self.skipped_count = 0
+        self.memory = False
+        self.first = ""
+
+    def _note(self, error: Any) -> None:
+        self.memory = self.memory or issubclass(error[0], MemoryError)
+        self.first = self.first or describe(error[1])
+
+    def addSuccess(self, test: Any) -> None:
+        """A method ran to its end."""
+        self.held += 1
+
+    def addExpectedFailure(self, test: Any, err: Any) -> None:
+        """A method failed as its decorator says it must."""
+        self.held += 1
+
+    def addUnexpectedSuccess(self, test: Any) -> None:
+        """A method marked as failing did not fail."""
+        self.failed += 1
+
+    def addFailure(self, test: Any, err: Any) -> None:
+        """An assertion did not hold."""
+        self.failed += 1
+        self._note(err)
+
+    def addError(self, test: Any, err: Any) -> None:
+        """Anything else was raised."""
+        self.erred += 1
+        self._note(err)
+
+    def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:
+        """One block of ``subTest`` ended; None: well."""
+        if err is not None:
+            (self.addFailure if issubclass(err[0], test.failureException) else self.addError)(test, err)
+
+    def addSkip(self, test: Any, reason: str) -> None:
+        """A skip is no evidence."""
+        self.skipped_count += 1
+
+    @property
+    def letter(self) -> str:
+        """The verdict of the suite."""
+        if self.memory:
+            return report.MEMORY
+        if self.failed:
+            return report.FAILED
+        if self.erred:
+            return report.ERROR
+        return report.PASSED if self.held else report.BAD_TEST
+
+
+def describe(error: BaseException) -> str:
+    """One line for people; never trusts the exception's own text to be a string, or to come at all."""
+    try:
+        return ("%s: %s" % (type(error).__name__, error))[:500]
+    except BaseException:
+        return "an exception whose text cannot be shown"
+
+
+def test_cases(namespace: dict[str, Any], solution: dict[str, Any]) -> list[type[unittest.TestCase]]:
+    """Every TestCase class of the test, in order of definition, and none of the solution's or of unittest itself."""
+    foreign = {id(value) for value in solution.values()}
+    return [
+        value
+        for value in list(namespace.values())
+        if isinstance(value, type)
+        and issubclass(value, unittest.TestCase)
+        and id(value) not in foreign
+        and not value.__module__.startswith("unittest")
+    ]
+
+
+def run_classes(classes: list[type[unittest.TestCase]]) -> Tally:
+    """Run them as ``python -m unittest`` would, fixtures of class and module included."""
+    loader = unittest.TestLoader()
+    suite = unittest.TestSuite(loader.loadTestsFromTestCase(cls) for cls in classes)
+    tally = Tally()
+    suite.run(tally)
+    return tally
+
+
+def blame(error: BaseException) -> str:
+    """The letter for what escaped from the code of a test."""
+    if isinstance(error, MemoryError):
+        return report.MEMORY
+    if isinstance(error, unittest.SkipTest):
+        return report.BAD_TEST
+    return report.FAILED if isinstance(error, AssertionError) else report.ERROR
+
+
+def judge(solution: str, test: str, entry_point: str | None) -> tuple[str, str]:
+    """(letter, detail) of one function cell. Runs untrusted code: call it in a process that is thrown away."""
+    try:
+        code = program.compile_alone(solution, "<solution>")
+    except program.Uncompilable as error:
+        return (report.MEMORY if error.memory else report.BAD_SOLUTION), "solution: %s" % error
+    try:
+        test_code, counted = program.compile_test(test)
+    except program.Uncompilable as error:
+        return (report.MEMORY if error.memory else report.BAD_TEST), "test: %s" % error
+    try:
+        module = program.load_solution(code, entry_point)
+    except BaseException as error:
+        return (report.MEMORY if isinstance(error, MemoryError) else report.ERROR), "loading the solution: " + describe(error)
+    try:
+        return _run_test(test_code, counted, module, entry_point)
+    except BaseException as error:
+        return blame(error), describe(error)
+
+
+def _run_test(code: Any, counted: Any, module: Any, entry_point: str | None) -> tuple[str, str]:
+    namespace = program.test_namespace(module, entry_point)
+    exec(code, namespace)
+    held = 0
+    check = namespace.get("check")
+    if entry_point and callable(check) and check is not vars(module).get("check"):
+        check(getattr(module, entry_point) if hasattr(module, entry_point) else _missing(entry_point))
+        held += 0 if counted.asserts or not counted.raises else 1
+    classes = test_cases(namespace, vars(module))
+    tally = run_classes(classes) if classes else None
+    if tally is not None and tally.letter != report.PASSED:
+        return tally.letter, tally.first or "no test ran that was not skipped"
+    held += program.ticks(namespace) + (tally.held if tally else 0)
+    return (report.PASSED, "") if held else (report.BAD_TEST, "no test, assert or check ran")
+
+
+def _missing(entry_point: str) -> Any:
+    raise NameError("the solution defines no %r" % entry_point)

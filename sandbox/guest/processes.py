@@ -1,0 +1,83 @@
+"""The process tree of one cell: what it has burnt, and its end.
+
+The supervisor is pid 1 of its own pid namespace wherever the kernel allows. There ``kill(-1, SIGKILL)`` ends every other process
+at once (the kernel holds the task list, so nothing forks its way out) and whatever is left becomes our child to reap. Without a
+namespace, orphans are adopted and the tree is scanned until it is empty.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+
+from sandbox.guest.kernel import thread_group_cpu_s
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def reaped_cpu_s() -> float:
+    """CPU seconds of all descendants that were waited for, since the supervisor began."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        with open("/proc/%d/stat" % pid, encoding="latin-1") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def descendants() -> list[int]:
+    """Live processes below the supervisor, zombies included. In its own namespace: all others."""
+    me = os.getpid()
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    if me == 1:
+        return [pid for pid in pids if pid != 1]
+    parents = {pid: int(stat[1]) for pid in pids if (stat := _stat(pid))}
+    found, frontier = [], {me}
+    while frontier:
+        frontier = {pid for pid, parent in parents.items() if parent in frontier}
+        found.extend(frontier)
+    return found
+
+
+def tree_cpu_s(leader: int, baseline_s: float) -> float:
+    """CPU seconds of a running cell: its leader, live relatives, children that they reaped (10 ms ticks), orphans we reaped."""
+    total = thread_group_cpu_s(leader) + reaped_cpu_s() - baseline_s
+    others = [pid for pid in descendants() if pid != leader]
+    for pid in [leader, *others]:
+        stat = _stat(pid)
+        if stat:
+            total += (int(stat[13]) + int(stat[14])) / TICKS_PER_S
+    return total + sum(thread_group_cpu_s(pid) for pid in others)
+
+
+def kill_all() -> None:
+    """SIGKILL for everything below the supervisor, then reap until nothing is left."""
+    while True:
+        _signal_all()
+        try:
+            while True:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+        except ChildProcessError:
+            if os.getpid() == 1 or not descendants():
+                return
+        time.sleep(0.0005)
+
+
+def _signal_all() -> None:
+    if os.getpid() == 1:
+        targets = [-1]
+    else:
+        targets = descendants()
+    for target in targets:
+        try:
+            os.kill(target, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            continue

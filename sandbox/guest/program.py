@@ -1,0 +1,107 @@
+"""Turning sources into running code: the meaning of a cell for function problems (INTERFACE.md, last section).
+
+Each source is compiled alone, so a test cannot repair a solution nor inherit its ``__future__`` switches. The test sees the
+solution's public names and the modules ``solution`` and ``your_module``. A name that would hide a builtin is left out unless it
+is the entry point: a solution does not decide what ``len`` or ``all`` mean in the test. Every assert statement of the test is
+followed by a tick, so "at least one assert ran" is observed and not guessed from the text.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import itertools
+import resource
+import sys
+import types
+from typing import Any
+
+TICK = "__assert_ran__"
+TEST_MODULE = "generated_test"
+
+
+class Uncompilable(Exception):
+    """The source does not compile; ``memory`` when it ran out of memory doing so."""
+
+    def __init__(self, reason: str, memory: bool = False) -> None:
+        """``reason``: one line for people."""
+        super().__init__(reason)
+        self.memory = memory
+
+
+class _Ticker(ast.NodeTransformer):
+    def __init__(self) -> None:
+        self.asserts = 0
+        self.raises = 0
+
+    def visit_Assert(self, node: ast.Assert) -> Any:
+        self.asserts += 1
+        tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
+        return [node, ast.fix_missing_locations(ast.copy_location(tick, node))]
+
+    def visit_Raise(self, node: ast.Raise) -> Any:
+        self.raises += 1
+        return node
+
+
+def compile_alone(source: str | ast.AST, filename: str) -> types.CodeType:
+    """Byte code of one source. Raises Uncompilable for whatever the compiler says, parser bombs included."""
+    try:
+        return compile(source, filename, "exec", dont_inherit=True)  # type: ignore[arg-type]
+    except MemoryError as error:
+        raise Uncompilable("too complex to compile", memory=_used_mib() > 256) from error
+    except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
+        raise Uncompilable("%s: %s" % (type(error).__name__, error)) from error
+
+
+def _used_mib() -> float:
+    """The parser answers MemoryError to deep nesting too; only one that really used memory is out of memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def compile_test(source: str) -> tuple[types.CodeType, _Ticker]:
+    """Byte code of a test with a tick after every assert, and what was counted on the way. Raises Uncompilable."""
+    try:
+        tree = ast.parse(source, "<test>")
+        ticker = _Ticker()
+        tree = ticker.visit(tree) if "assert" in source or "raise" in source else tree
+    except MemoryError as error:
+        raise Uncompilable("too complex to parse", memory=_used_mib() > 256) from error
+    except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
+        raise Uncompilable("%s: %s" % (type(error).__name__, error)) from error
+    return compile_alone(tree, "<test>"), ticker
+
+
+def load_solution(code: types.CodeType, entry_point: str | None) -> types.ModuleType:
+    """Run a solution as a module; whatever it raises is the caller's. LeetCode's ``class Solution`` becomes a function."""
+    module = types.ModuleType("solution")
+    sys.modules["solution"] = sys.modules["your_module"] = module
+    exec(code, module.__dict__)
+    names = module.__dict__
+    if entry_point and entry_point not in names and callable(getattr(names.get("Solution"), entry_point, None)):
+        names[entry_point] = _method_as_function(names["Solution"], entry_point)
+    return module
+
+
+def _method_as_function(cls: Any, name: str) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return getattr(cls(), name)(*args, **kwargs)
+
+    call.__name__ = name
+    return call
+
+
+def test_namespace(module: types.ModuleType, entry_point: str | None) -> dict[str, Any]:
+    """The globals in which a test starts."""
+    hidden = set(dir(builtins)) - {entry_point}
+    names = {name: value for name, value in list(vars(module).items()) if name[:1] != "_" and name not in hidden}
+    test = types.ModuleType(TEST_MODULE)
+    sys.modules[TEST_MODULE] = test
+    test.__dict__.update(names)
+    test.__dict__[TICK] = itertools.count(1).__next__
+    return test.__dict__
+
+
+def ticks(namespace: dict[str, Any]) -> int:
+    """How many asserts of the test were reached and held."""
+    return int(namespace[TICK]()) - 1

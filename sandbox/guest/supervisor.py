@@ -1,0 +1,203 @@
+"""Pid 1 of a slot: takes frames from the host, forks one process a cell, answers with evidence.
+
+It never compiles, imports, opens, follows or believes what a cell made, and it never runs a cell itself, so every cell starts
+from the same warm state. Requests: ``load`` (one problem's tests and limits), ``row`` (one solution, the columns wanted),
+``check`` (a checker over one output). Answers come as batches of evidence, at most ``FLUSH_S`` after the cell:
+
+    [column, ending, letter, exit status or -signal, CPU ms, wall ms, note, output digest, output text or null]
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import secrets
+import sys
+import time
+from typing import Any
+
+from sandbox.guest import cell, kernel, processes, report, scratch, watch, wire
+
+FLUSH_S = 0.05
+MAX_OUTPUT = 8 << 20
+"""Bytes of stdout that are kept; a program that writes more has written something else than what was expected."""
+OOM_COUNTERS = ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events")
+PREIMPORTED = (
+    "unittest typing math collections itertools functools re heapq bisect string random datetime copy operator json decimal "
+    "fractions statistics hashlib abc array calendar cmath contextlib dataclasses enum inspect io numbers queue textwrap time "
+    "traceback types warnings weakref"
+)
+OUT_OF_MEMORY, SPOILT = "oom", "infra"
+
+
+class Supervisor:
+    """State of one slot: the loaded problem and the limits of its cells."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        """``config``: scratch (directories, the first is the working directory), nproc, isolate (mount and drop by ourselves)."""
+        self.directories: list[str] = config["scratch"]
+        self.nproc = config.get("nproc")
+        self.missing: list[str] = []
+        self.base_bytes = 0
+        self.problem: dict[str, Any] = {}
+
+    def prepare(self, isolate: bool, scratch_mib: int) -> None:
+        """Shield this process, mount what is ours, warm up."""
+        if isolate:
+            done = [kernel.mount_tmpfs(path, scratch_mib) for path in self.directories]
+            self._need(kernel.read_only_root(), "the file system is not read-only")
+            done = [kernel.mount_tmpfs(path, scratch_mib) for path in self.directories]
+            self._need(all(done), "scratch space has no limit of its own")
+            self._need(kernel.drop_capabilities(), "capabilities are not dropped")
+        self._need(kernel.no_new_privileges(), "no-new-privileges is not set")
+        kernel.adopt_orphans()
+        for name in PREIMPORTED.split():
+            __import__(name)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._need(kernel.hide_memory(), "the supervisor's memory can be read by cells")
+        with open("/proc/self/statm") as file:
+            self.base_bytes = int(file.read().split()[0]) * kernel.PAGE
+
+    def _need(self, held: bool, otherwise: str) -> None:
+        if not held:
+            self.missing.append(otherwise)
+
+    def load(self, problem: dict[str, Any]) -> None:
+        """Take one problem; modules its tests need are imported once, before the fork."""
+        self.problem = problem
+        if any("Async" in test or "asyncio" in test for test in problem["tests"] if isinstance(test, str)):
+            import asyncio  # noqa: F401
+
+    def spec(self, style: str, solution: str, test: Any) -> cell.Spec:
+        """What a cell of the loaded problem runs."""
+        return cell.Spec(
+            style=style,
+            solution=solution,
+            test=test,
+            entry_point=self.problem["entry_point"],
+            detail=self.problem.get("detail", False),
+            cpu_s=self.problem["timeout_s"],
+            memory_bytes=self.base_bytes + (self.problem["memory_mib"] << 20),
+            nproc=self.nproc,
+            scratch=self.directories[0],
+        )
+
+    def row(self, solution: str, columns: list[int]) -> None:
+        """Run one solution's cells and stream the evidence."""
+        batch: list[list[Any]] = []
+        flushed = time.monotonic()
+        style = self.problem["style"]
+        for position, column in enumerate(columns):
+            evidence = self.run(self.spec(style, solution, self.problem["tests"][column]))
+            if evidence[1] == report.BAD_SOLUTION:  # it does not compile, so it does not compile for any other test
+                batch.extend([other, *evidence] for other in columns[position:])
+                break
+            batch.append([column, *evidence])
+            if time.monotonic() - flushed > FLUSH_S:
+                wire.write_all(1, wire.encode({"cells": batch}))
+                batch, flushed = [], time.monotonic()
+        wire.write_all(1, wire.encode({"cells": batch, "end": True}))
+
+    def run(self, spec: cell.Spec) -> list[Any]:
+        """Fork one cell, wait, end it, clean up; the evidence without its column."""
+        nonce = secrets.token_hex(8).encode()
+        reading, writing = os.pipe()
+        out_reading, out_writing = os.pipe() if spec.style == "stdin" else (None, None)
+        baseline, kills, began = processes.reaped_cpu_s(), _oom_kills(), time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            cell.run(spec, nonce, writing, out_writing)
+        os.close(writing)
+        drain = None
+        if out_reading is not None and out_writing is not None:
+            os.close(out_writing)
+            drain = watch.Drain(out_reading, MAX_OUTPUT)
+        ending = watch.wait(pid, self.problem["timeout_s"], self.problem["wall_s"], baseline, drain)
+        wall_s = time.monotonic() - began
+        status = self._end(pid, ending)
+        os.set_blocking(reading, False)
+        message = _read_all(reading)
+        cpu_s = processes.reaped_cpu_s() - baseline
+        if status == -9 and ending == watch.FINISHED and _oom_kills() > kills:
+            ending = OUT_OF_MEMORY
+        if ending == watch.FINISHED and cpu_s > self.problem["timeout_s"] + watch.SETUP_CPU_S:
+            ending = watch.CPU_LIMIT
+        if not self._clean():
+            ending = SPOILT
+        letter, note = report.parse(nonce, message)
+        return [ending, letter, status, round(cpu_s * 1e3, 2), round(wall_s * 1e3, 2), note, *self._output(drain)]
+
+    def _end(self, pid: int, ending: str) -> int:
+        """Reap the leader (its own status first), then everything that it left behind."""
+        status = 0
+        if ending == watch.FINISHED:
+            _, raw = os.waitpid(pid, 0)
+            status = os.waitstatus_to_exitcode(raw)
+        processes.kill_all()
+        return status
+
+    def _clean(self) -> bool:
+        kernel.remove_ipc()
+        return scratch.empty(self.directories)
+
+    def _output(self, drain: watch.Drain | None) -> list[Any]:
+        if drain is None:
+            return [None, None]
+        drain.close()
+        if drain.size > drain.limit:
+            return ["too much output", None]
+        text = bytes(drain.data).decode("utf-8", "replace") if self.problem.get("keep_output") else None
+        return [wire.output_digest(bytes(drain.data)), text]
+
+
+def _read_all(fd: int) -> bytes:
+    """What a cell sent, cut one byte past the largest message; closes the descriptor."""
+    try:
+        return os.read(fd, report.MAX_MESSAGE + 1)
+    except BlockingIOError:
+        return b""
+    finally:
+        os.close(fd)
+
+
+def _oom_kills() -> int:
+    """How often the kernel killed in this slot's memory group."""
+    for path in OOM_COUNTERS:
+        try:
+            with open(path) as file:
+                for line in file:
+                    if line.startswith("oom_kill "):
+                        return int(line.split()[1])
+        except OSError:
+            continue
+    return 0
+
+
+def main() -> None:
+    """Serve until the host closes the stream; killed cells and our own faults never end it quietly."""
+    config = wire.read_frame(0)
+    supervisor = Supervisor(config)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    supervisor.prepare(config.get("isolate", False), config.get("scratch_mib", 64))
+    ready = {"ready": sys.version.split()[0], "pid": os.getpid(), "missing": supervisor.missing}
+    wire.write_all(1, wire.encode(ready))
+    while True:
+        try:
+            request = wire.read_frame(0)
+        except wire.WireError:
+            processes.kill_all()
+            return
+        _serve(supervisor, request)
+
+
+def _serve(supervisor: Supervisor, request: dict[str, Any]) -> None:
+    if request["op"] == "load":
+        supervisor.load(request)
+    elif request["op"] == "row":
+        supervisor.row(request["solution"], request["columns"])
+    else:
+        evidence = supervisor.run(supervisor.spec("checker", request["source"], request["arguments"]))
+        wire.write_all(1, wire.encode({"cells": [[0, *evidence]], "end": True}))

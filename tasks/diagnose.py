@@ -1,0 +1,88 @@
+"""What this machine has. Each part is really asked: an import that is known to break is imported, a database is opened."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from models.errors import CodeRMError
+from sandbox.image import engine_answers, image_digest
+from tasks.resources import open_database
+from tasks.settings import Settings, load_settings
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part. ``broken``: runs fail; otherwise a missing part only costs something."""
+
+    part: str
+    state: str
+    cost: str = ""
+    mend: str = ""
+    broken: bool = False
+
+
+def diagnose() -> list[Check]:
+    """All checks, in the order in which a run meets the parts."""
+    settings = load_settings()
+    return [
+        _versions(),
+        _imports("Prefect server", "prefect.server.api.server", "no flow runs at all"),
+        _engine(settings),
+        _image(settings),
+        _database(settings),
+        Check("MLflow", settings.mlflow_uri),
+        _program("Chromium", ("chromium", "chromium-browser", "google-chrome"), "browser tests are skipped"),
+        _program("NVIDIA GPU", ("nvidia-smi",), "models cannot be sampled here; replay and API backends work"),
+    ]
+
+
+def _versions() -> Check:
+    """fastapi and SQLAlchemy beyond our caps install without a word and break Prefect's server (ECOSYSTEM, section 0)."""
+    fastapi, sqlalchemy = version("fastapi"), version("sqlalchemy")
+    bad = tuple(map(int, fastapi.split(".")[:2])) >= (0, 151) or tuple(map(int, sqlalchemy.split(".")[:2])) >= (2, 1)
+    state = f"prefect {version('prefect')}, fastapi {fastapi}, sqlalchemy {sqlalchemy}"
+    return Check("versions", state, "cron never fires, or no flow runs" if bad else "", "make clean setup" if bad else "", bad)
+
+
+def _imports(part: str, module: str, cost: str) -> Check:
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - whatever an import raises is the finding
+        return Check(part, f"does not import: {type(error).__name__}", cost, "make clean setup", broken=True)
+    return Check(part, "imports")
+
+
+def _engine(settings: Settings) -> Check:
+    if engine_answers(settings.docker_host):
+        return Check("container engine", "answers")
+    return Check("container engine", "does not answer", "cells run as local processes, with less protection", "install and start Docker")
+
+
+def _image(settings: Settings) -> Check:
+    if not engine_answers(settings.docker_host):
+        return Check("sandbox image", "needs an engine")
+    digest = image_digest(settings.sandbox_image, settings.docker_host)
+    if digest:
+        return Check("sandbox image", f"{settings.sandbox_image} {digest[:19]}")
+    return Check("sandbox image", "missing", "--sandbox docker exits 3", "coderm sandbox build")
+
+
+def _database(settings: Settings) -> Check:
+    return _tried("database", lambda: open_database(settings).__enter__().__exit__(None, None, None), "nothing is remembered")
+
+
+def _tried(part: str, attempt: Callable[[], None], cost: str) -> Check:
+    try:
+        attempt()
+    except CodeRMError as error:
+        return Check(part, str(error), cost, "coderm db status", broken=True)
+    return Check(part, "reachable, schema current")
+
+
+def _program(part: str, names: tuple[str, ...], cost: str) -> Check:
+    found = next((path for path in map(shutil.which, names) if path), None)
+    return Check(part, found) if found else Check(part, "missing", cost)

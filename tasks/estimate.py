@@ -1,0 +1,34 @@
+"""What a run would take, before it starts: an upper bound from sizes and one stated speed, no promise."""
+
+from __future__ import annotations
+
+import os
+
+from models.config import RunConfig
+from models.types import Problem
+from tasks.jsonl import read_lines
+
+CELLS_PER_S_A_SLOT = 400
+"""Short function cells a slot and second on a 2-core machine; time-outs come on top (README, "How fast")."""
+BYTES_A_CELL = 2.0
+"""One verdict byte and half a duration after compression, with the cached row (tests/benchmarks/bench_store.py)."""
+
+
+def estimate_run(config: RunConfig) -> dict[str, str]:
+    """Quantity → value, for ``--dry-run``. Raises InputError where the problems cannot be read."""
+    problems = sum(1 for _ in read_lines(config.benchmark.problems, Problem))
+    problems = min(problems, config.benchmark.limit or problems)
+    per_problem = config.n_tests if config.budget.policy == "all" else min(config.n_tests, config.budget.mean_tests)
+    cells = round(problems * config.n_solutions * per_problem)
+    slots = config.sandbox.workers or os.cpu_count() or 1
+    worst = cells * config.sandbox.limits.timeout_s / slots
+    return {
+        "problems": f"{problems:,}",
+        "solutions": f"{problems * config.n_solutions:,}",
+        "tests": f"{problems * config.n_tests:,}",
+        "cells": f"{cells:,}",
+        "tokens": "0 (replay)",
+        "hours, when cells are short": f"{cells / CELLS_PER_S_A_SLOT / slots / 3600:.2f} ({CELLS_PER_S_A_SLOT} cells/s a slot, {slots} slots)",
+        "hours, when every cell times out": f"{worst / 3600:.2f}",
+        "disk": f"{cells * BYTES_A_CELL / 1e6:.1f} MB",
+    }

@@ -1,0 +1,60 @@
+"""Files in, one file out: ``coderm execute``. The output appears whole or not at all; finished problems are in the store anyway."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from models.config import SandboxConfig
+from models.errors import InputError
+from models.lines import MatrixLine
+from models.types import MatrixJob, Problem, SolutionSet, TestSet
+from tasks.execute_matrix import CellCounts, execute_jobs, matrix_job
+from tasks.jsonl import read_lines, write_lines
+from tasks.progress import progress_bar
+from tasks.resources import open_database, open_executor
+
+
+@dataclass
+class FilesDone(CellCounts):
+    """``verdicts``: label → cells."""
+
+    sandbox: str = ""
+    verdicts: Counter[str] = field(default_factory=Counter)
+
+
+def execute_files(solutions: Path, tests: Path, out: Path, config: SandboxConfig, problems: Path | None = None) -> FilesDone:
+    """Fill a pass matrix from S and T (and P). Raises InputError, SandboxUnavailable, StoreUnavailable."""
+    jobs = read_jobs(solutions, tests, config, problems)
+    done = FilesDone()
+    with (
+        open_database() if config.reuse else nullcontext() as cache,
+        open_executor(config) as executor,
+        progress_bar("execute", sum(len(j.solutions) * len(j.tests) for j in jobs)) as advance,
+    ):
+
+        def lines() -> Iterator[MatrixLine]:
+            for matrix in execute_jobs(executor, jobs, cache, advance, done):
+                done.verdicts.update(matrix.counts())
+                done.sandbox = matrix.context.sandbox
+                yield MatrixLine.from_matrix(matrix)
+
+        write_lines(out, lines())
+    return done
+
+
+def read_jobs(solutions: Path, tests: Path, config: SandboxConfig, problems: Path | None) -> list[MatrixJob]:
+    """One job a task of S; a task without tests has rows and no columns. Raises InputError for tests of an unknown task."""
+    sets = list(read_lines(solutions, SolutionSet))
+    by_task = {t.task_id: t for t in read_lines(tests, TestSet)}
+    known = {p.task_id: p for p in read_lines(problems, Problem)} if problems else {}
+    if foreign := set(by_task) - {s.task_id for s in sets}:
+        raise InputError(f"{tests}: field 'task_id': {min(foreign)!r} is not in {solutions}; expected only its tasks")
+    if problems and (foreign := {s.task_id for s in sets} - set(known)):
+        raise InputError(f"{solutions}: field 'task_id': {min(foreign)!r} is not in {problems}; expected only its tasks")
+    return [
+        matrix_job(s, by_task.get(s.task_id) or TestSet(task_id=s.task_id, tests=()), config.limits, known.get(s.task_id)) for s in sets
+    ]

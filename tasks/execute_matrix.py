@@ -1,0 +1,187 @@
+"""Every test against every solution: jobs → matrices, taking known cells from the store and adding new ones to it.
+
+A cell is known when the same complete source, the same test, the same entry point and the same context (image, sandbox version,
+limits) were run before. It is not taken when its time came near the limit, since on another day it might fall on the other side.
+What our own fault left unrun is never stored.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from prefect import task
+
+from models.budget import asked_columns
+from models.config import RunConfig
+from models.fingerprint import digest_json, digest_text
+from models.ports import CachedCell, Executor, VerdictCache
+from models.types import BoolMatrix, ExecutionContext, Limits, MatrixJob, PassMatrix, Problem, SolutionSet, TestSet, Verdict
+from tasks.caching import RETRY_INFRA_ONLY
+from tasks.progress import progress_bar
+from tasks.resources import open_database, open_executor
+from tasks.shard import Shard
+
+NEAR_LIMIT = 0.8
+"""Share of the time limit above which a finished cell is run again: shared machines vary by some 20 %."""
+
+KnownCells = Mapping[str, Mapping[str, CachedCell]]
+
+
+@dataclass
+class CellCounts:
+    """What one execution did. ``cells``: all asked; ``reused``: of those, from the store; ``executed``: distinct ones that ran."""
+
+    cells: int = 0
+    reused: int = 0
+    executed: int = 0
+
+
+def complete_source(preamble: str, source: str) -> str:
+    """A source is complete once it stands after its problem's preamble (INTERFACE.md, Files)."""
+    return f"{preamble}\n{source}" if preamble.strip() else source
+
+
+def matrix_job(
+    solutions: SolutionSet, tests: TestSet, limits: Limits, problem: Problem | None = None, asked: BoolMatrix | None = None
+) -> MatrixJob:
+    """One problem's job. Limits: the test set's own, else the problem's, else ``limits``. Without ``problem`` sources stand alone."""
+    stdin = problem.style == "stdin" if problem else any(t.source is None for t in tests.tests)
+    return MatrixJob(
+        task_id=solutions.task_id,
+        style="stdin" if stdin else "function",
+        entry_point=problem.entry_point if problem else None,
+        solutions=tuple(complete_source(problem.preamble if problem else "", s) for s in solutions.solutions),
+        solution_digests=solutions.digests,
+        tests=tests.tests,
+        limits=tests.limits or (problem.limits if problem else None) or limits,
+        asked=asked,
+        checker=problem.ground_truth.checker if problem and problem.ground_truth.kind == "stdin" else None,
+    )
+
+
+def context_key(context: ExecutionContext, job: MatrixJob) -> str:
+    """What besides solution and test decides a verdict, as one digest."""
+    return digest_json([context.model_dump(), job.style, job.entry_point, job.checker])
+
+
+def execute_jobs(
+    executor: Executor,
+    jobs: Iterable[MatrixJob],
+    cache: VerdictCache | None = None,
+    on_cells: Callable[[int], None] | None = None,
+    counts: CellCounts | None = None,
+) -> Iterator[PassMatrix]:
+    """Yield one matrix a job, in order; each is in the store before it is yielded, so that a killed run loses no finished problem."""
+    counts = counts or CellCounts()
+    waiting: deque[tuple[MatrixJob, KnownCells, BoolMatrix]] = deque()
+
+    def unknown_cells() -> Iterator[MatrixJob]:
+        for job in jobs:
+            wanted = np.ones((len(job.solutions), len(job.tests)), dtype=bool) if job.asked is None else job.asked
+            known = _lookup(executor, cache, job)
+            have = _known_mask(job, known) & wanted
+            counts.cells += int(wanted.sum())
+            counts.reused += int(have.sum())
+            if on_cells and have.any():
+                on_cells(int(have.sum()))
+            waiting.append((job, known, have))
+            counts.executed += _distinct_cells(job, wanted & ~have)
+            yield replace(job, asked=wanted & ~have)
+
+    for matrix in executor.execute(unknown_cells(), on_cells):
+        job, known, have = waiting.popleft()
+        if cache is not None:
+            rows = _new_rows(job, matrix)
+            if rows:
+                cache.store(context_key(matrix.context, job), rows)
+        yield _with_known(job, matrix, known, have)
+
+
+def _distinct_cells(job: MatrixJob, asked: BoolMatrix) -> int:
+    """Identical sources run once: how many different (solution, test) pairs are among the asked cells."""
+    rows, columns = (np.unique(d, return_inverse=True)[1] for d in (job.solutions or ("",), _digests(job)[1] or ("",)))
+    i, j = np.nonzero(asked)
+    return len(np.unique(rows[i].astype(np.int64) * (columns.max() + 1) + columns[j]))
+
+
+def _digests(job: MatrixJob) -> tuple[list[str], list[str]]:
+    return [digest_text(s) for s in job.solutions], [t.digest for t in job.tests]
+
+
+def _lookup(executor: Executor, cache: VerdictCache | None, job: MatrixJob) -> KnownCells:
+    if cache is None:
+        return {}
+    return cache.lookup(context_key(executor.context(job.limits), job), sorted(set(_digests(job)[0])))
+
+
+def _known_mask(job: MatrixJob, known: KnownCells) -> BoolMatrix:
+    if not known:
+        return np.zeros((len(job.solutions), len(job.tests)), dtype=bool)
+    rows, columns = _digests(job)
+    return np.array([[t in known.get(s, {}) for t in columns] for s in rows], dtype=bool).reshape(len(rows), len(columns))
+
+
+def _with_known(job: MatrixJob, matrix: PassMatrix, known: KnownCells, have: BoolMatrix) -> PassMatrix:
+    """The executed matrix with the known cells laid over it."""
+    if not have.any():
+        return matrix
+    rows, columns = _digests(job)
+    verdicts, duration, flags = matrix.verdicts.copy(), matrix.duration_ms.copy(), dict(matrix.flags)
+    for i, j in np.argwhere(have).tolist():
+        verdicts[i, j], duration[i, j], cell_flags = known[rows[i]][columns[j]]
+        if cell_flags:
+            flags[i, j] = tuple(cell_flags)
+    return replace(matrix, verdicts=verdicts, duration_ms=duration, flags=flags)
+
+
+def _new_rows(job: MatrixJob, matrix: PassMatrix) -> dict[str, dict[str, CachedCell]]:
+    """Cells worth remembering: run, and not so near their limit that another day might judge them differently."""
+    rows, columns = _digests(job)
+    ran = ~np.isin(matrix.verdicts, (Verdict.NOT_ASKED, Verdict.NOT_RUN))
+    near = (matrix.duration_ms >= NEAR_LIMIT * 1000 * job.limits.timeout_s) & (matrix.verdicts != Verdict.TIMEOUT)
+    new: dict[str, dict[str, CachedCell]] = {}
+    for i, j in np.argwhere(ran & ~near).tolist():
+        cell = (int(matrix.verdicts[i, j]), float(matrix.duration_ms[i, j]), tuple(matrix.flags.get((i, j), ())))
+        new.setdefault(rows[i], {})[columns[j]] = cell
+    return new
+
+
+def overlay(first: PassMatrix | None, second: PassMatrix) -> PassMatrix:
+    """Two executions of one problem as one matrix: the cells asked in ``first`` stay, the others come from ``second``."""
+    if first is None:
+        return second
+    use = first.asked
+    return replace(
+        second,
+        verdicts=np.where(use, first.verdicts, second.verdicts),
+        duration_ms=np.where(use, first.duration_ms, second.duration_ms),
+        flags={**second.flags, **first.flags},
+        outputs={**second.outputs, **first.outputs},
+    )
+
+
+@task(name="execute-matrix", task_run_name="execute-{shard.index}", **RETRY_INFRA_ONLY)
+def execute_matrix(config: RunConfig, shard: Shard, tests_asked: Mapping[str, int] | None = None) -> Shard:
+    """Fill the shard's matrices. ``tests_asked``: task id → how many of its first distinct tests; None: all. Earlier cells are kept."""
+    jobs = [_shard_job(config, shard, t, None if tests_asked is None else tests_asked[t]) for t in shard.problems]
+    total = sum(int(job.asked.sum()) if job.asked is not None else len(job.solutions) * len(job.tests) for job in jobs)
+    with (
+        open_database() as store,
+        open_executor(config.sandbox) as executor,
+        progress_bar(f"execute shard {shard.index}", total) as advance,
+    ):
+        done = execute_jobs(executor, jobs, store if config.sandbox.reuse else None, advance)
+        matrices = {m.task_id: overlay(shard.matrices.get(m.task_id), m) for m in done}
+    return shard.evolve(matrices=matrices)
+
+
+def _shard_job(config: RunConfig, shard: Shard, task_id: str, count: int | None) -> MatrixJob:
+    problem, solutions, tests = shard.problems[task_id], shard.solutions[task_id], shard.tests[task_id]
+    columns = np.ones(len(tests.tests), dtype=bool) if count is None else asked_columns(tests.digests, count)
+    asked = np.tile(columns, (len(solutions.solutions), 1))
+    if task_id in shard.matrices:
+        asked &= ~shard.matrices[task_id].asked
+    return matrix_job(solutions, tests, config.sandbox.limits, problem, asked)

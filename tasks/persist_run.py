@@ -1,0 +1,61 @@
+"""The run as one record, into SQL in one transaction. SQL is the truth: report, MLflow and artifacts come after and from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect import task
+
+from models.config import RunConfig
+from models.fingerprint import digest_json
+from models.types import Allocation, GateResult, GeneratorIdentity, RunRecord
+from tasks.caching import ONCE
+from tasks.resources import open_database, open_generator
+from tasks.run_header import RunHeader
+from tasks.select_and_score import Scores
+from tasks.shard import Shard
+
+
+def assemble_run(
+    header: RunHeader, config: RunConfig, whole: Shard, allocation: Allocation, scores: Scores, gates: Sequence[GateResult]
+) -> RunRecord:
+    """Everything that the run is. ``whole``: all shards joined."""
+    return RunRecord(
+        run_id=header.run_id,
+        benchmark=config.benchmark.name,
+        config=config.model_dump(mode="json"),
+        created_at=header.created_at,
+        problems=whole.problems,
+        solutions=whole.solutions,
+        tests=whole.tests,
+        matrices=whole.matrices,
+        labels=whole.labels,
+        rankings=scores.rankings,
+        allocation=allocation,
+        metrics=scores.metrics,
+        generators=_generators(config),
+        prompt_digests=whole.prompt_digests,
+        gates=tuple(gates),
+        budget_curves=scores.curves,
+        provenance={**header.provenance(), **_dataset_digests(whole)},
+    )
+
+
+def _generators(config: RunConfig) -> dict[str, GeneratorIdentity]:
+    with open_generator(config.policy) as policy, open_generator(config.tests) as tests:
+        return {"solution": policy.identity, "test": tests.identity}
+
+
+def _dataset_digests(whole: Shard) -> dict[str, str]:
+    return {
+        "problems_digest": digest_json([p.digest for p in whole.problems.values()]),
+        "solutions_digest": digest_json([s.digests for s in whole.solutions.values()]),
+        "tests_digest": digest_json([t.digests for t in whole.tests.values()]),
+    }
+
+
+@task(name="persist-run", **ONCE)
+def persist_run(run: RunRecord) -> None:
+    """Write everything or nothing; a second call changes nothing. Raises StoreUnavailable."""
+    with open_database() as store:
+        store.save_run(run)

@@ -1,0 +1,92 @@
+"""What people look at: the page, the MLflow run, artifacts in the Prefect UI. All of it can be made again from SQL."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from models.types import RunRecord
+from tasks.caching import ONCE
+from tasks.report import write_report
+from tasks.run_header import RunHeader
+from tasks.track_mlflow import track_run
+
+
+@task(name="render-report", **ONCE)
+def render_report(header: RunHeader, run: RunRecord) -> Path:
+    """Write the run's page. Raises OSError where the disk refuses."""
+    header.report_path.parent.mkdir(parents=True, exist_ok=True)
+    return write_report(run, header.report_path)
+
+
+@task(name="track-metrics", **ONCE)
+def track_metrics(header: RunHeader, run: RunRecord, report: Path) -> str:
+    """Log the run to MLflow and return its id there. Raises UnavailableError; the run itself is in SQL by then."""
+    artifacts = header.settings.root / "mlflow-artifacts"
+    return track_run(run, report, tracking_uri=header.settings.mlflow_uri, artifact_root=artifacts)
+
+
+@task(name="publish-artifacts", **ONCE)
+def publish_artifacts(run: RunRecord, report: Path, mlflow_run_id: str) -> None:
+    """A table of selectors and one of problems, and where the rest is, in the Prefect UI."""
+    key = _artifact_key(run.benchmark)
+    create_table_artifact(selector_rows(run), key=f"{key}-selectors", description=f"{run.benchmark}: pass@k a selector, run {run.run_id}")
+    create_table_artifact(problem_rows(run), key=f"{key}-problems", description=f"{run.benchmark}: what was chosen, run {run.run_id}")
+    create_markdown_artifact(
+        f"run `{run.run_id}`\n\n* report: `{report}`\n* MLflow run: `{mlflow_run_id}`\n* `coderm runs show {run.run_id}`",
+        key=f"{key}-run",
+        description="where the results are",
+    )
+
+
+def selector_rows(run: RunRecord) -> list[dict[str, Any]]:
+    """One row a selector: its metrics by their short names."""
+    names = dict.fromkeys(m.split("/")[1] for m in run.metrics if m.startswith("selector/"))
+    return [
+        {"selector": n, **{m.split("/")[2]: round(v, 4) for m, v in run.metrics.items() if m.startswith(f"selector/{n}/")}} for n in names
+    ]
+
+
+def problem_rows(run: RunRecord) -> list[dict[str, Any]]:
+    """One row a problem: sizes, the first group of the default rule, and whether it is right."""
+    name = next((s for s in ("majority", *run.rankings) if s in run.rankings), None)
+    rows = []
+    for task_id, matrix in run.matrices.items():
+        ranking = run.rankings.get(name or "", {}).get(task_id)
+        chosen = ranking.order[0] if ranking and ranking.order else ()
+        labels = run.labels.get(task_id)
+        right = [bool(labels.correct[i]) for i in chosen] if labels else []
+        rows.append(
+            {
+                "task_id": task_id,
+                "solutions": matrix.verdicts.shape[0],
+                "tests": int(matrix.asked.any(axis=0).sum()),
+                "passed": int(matrix.passes.sum()),
+                "chosen": chosen[0] if chosen else None,
+                "tied": len(chosen),
+                "right": round(sum(right) / len(right), 3) if right else None,
+            }
+        )
+    return rows
+
+
+def summary_of(header: RunHeader, run: RunRecord, report: Path, mlflow_run_id: str) -> dict[str, Any]:
+    """What the flow returns and ``coderm demo`` prints; paths absolute, no secret in it."""
+    return {
+        "run_id": run.run_id,
+        "report": str(report),
+        "database": header.settings.shown_database,
+        "mlflow_uri": header.settings.mlflow_uri,
+        "mlflow_run_id": mlflow_run_id,
+        "prefect_flow_run_id": header.prefect_flow_run_id,
+        "metrics": dict(run.metrics),
+    }
+
+
+def _artifact_key(benchmark: str) -> str:
+    """Prefect's keys hold lower-case letters, digits and dashes only."""
+    return re.sub(r"[^a-z0-9]+", "-", benchmark.lower()).strip("-") or "run"

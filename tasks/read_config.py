@@ -1,0 +1,63 @@
+"""A run's TOML → ``RunConfig``. Relative paths are relative to the file; an unknown key is refused and named."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from models.config import RunConfig
+from models.errors import InputError
+
+PATHS = (("benchmark", "problems"), ("policy", "path"), ("tests", "path"))
+
+
+def read_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
+    """Read ``path``, apply ``key.sub=value`` overrides (values in TOML, else plain text). Raises InputError, one line."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not TOML: {error}") from None
+    for override in overrides:
+        _apply(tree, override)
+    for table, key in PATHS:
+        section = tree.get(table)
+        if isinstance(section, dict) and isinstance(section.get(key), str):
+            section[key] = str((path.parent / section[key]).resolve())
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise InputError(f"{path}: {first_error(error)}") from None
+
+
+def first_error(error: ValidationError) -> str:
+    """The first problem that pydantic found, as ``field 'a.b': what was expected``."""
+    found = error.errors(include_url=False)
+    field = ".".join(str(part) for part in found[0]["loc"])
+    rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"field {field!r}: {found[0]['msg']}{rest}"
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    dotted, equals, text = override.partition("=")
+    if not equals or not dotted.strip():
+        raise InputError(f"--set {override!r}: expected key.sub=value")
+    *parents, leaf = dotted.strip().split(".")
+    node = tree
+    for part in parents:
+        node = node.setdefault(part, {})
+        if not isinstance(node, dict):
+            raise InputError(f"--set {override!r}: {part!r} is a value, not a table")
+    node[leaf] = _toml_value(text.strip())
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,26 @@
+"""Settings and configuration → sampler, executor, store. The one place that decides which implementation is used; tests replace it here."""
+
+from __future__ import annotations
+
+from db.store import SqlStore, open_store
+from models.backends.replay import ReplayGenerator
+from models.config import ReplayConfig, SandboxConfig
+from models.ports import Executor, Generator
+from sandbox.executor import open_executor as open_sandbox
+from tasks.settings import Settings, load_settings
+
+
+def open_database(settings: Settings | None = None, *, migrate: bool = True) -> SqlStore:
+    """The SQL store of this machine. Raises StoreUnavailable when it cannot be reached."""
+    return open_store((settings or load_settings()).database, migrate=migrate)
+
+
+def open_executor(config: SandboxConfig, settings: Settings | None = None) -> Executor:
+    """The sandbox that a run asks for. Raises SandboxUnavailable when it is not there."""
+    settings = settings or load_settings()
+    return open_sandbox(config, image=settings.sandbox_image, docker_host=settings.docker_host)
+
+
+def open_generator(config: ReplayConfig) -> Generator:
+    """The model behind a configuration."""
+    return ReplayGenerator(config)

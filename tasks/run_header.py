@@ -1,0 +1,67 @@
+"""What is known of a run before its first cell: its name in every system, and that every part it needs is there."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from secrets import token_hex
+
+from prefect import task
+
+from models.config import RunConfig
+from tasks.caching import ONCE
+from tasks.resources import open_database, open_executor
+from tasks.settings import Settings, load_settings
+
+
+class RunHeader:
+    """Plain class, as ``Shard`` is and for the same reason."""
+
+    __slots__ = ("created_at", "git_sha", "prefect_flow_run_id", "run_id", "settings")
+
+    def __init__(self, settings: Settings, prefect_flow_run_id: str) -> None:
+        """A run id sorts by time and is unique without asking anyone: ``20261123-004501-9f2c``."""
+        now = datetime.now(UTC)
+        self.settings = settings
+        self.prefect_flow_run_id = prefect_flow_run_id
+        self.created_at = now.isoformat(timespec="milliseconds")
+        self.run_id = f"{now:%Y%m%d-%H%M%S}-{token_hex(2)}"
+        self.git_sha = git_sha()
+
+    @property
+    def report_path(self) -> Path:
+        """Where the run's page goes."""
+        return self.settings.root / "reports" / f"{self.run_id}.html"
+
+    @property
+    def docs_dir(self) -> Path:
+        """Where this run's Data Docs go; a folder a run, since parallel writers damage a shared one."""
+        return self.settings.root / "data-docs" / self.run_id
+
+    def provenance(self) -> dict[str, str]:
+        """For the books."""
+        return {
+            "git_sha": self.git_sha,
+            "package_version": version("coderm-flows"),
+            "prefect_flow_run_id": self.prefect_flow_run_id,
+        }
+
+
+def git_sha() -> str:
+    """Commit of the checkout this code runs from, with ``-dirty`` where it differs; ``unknown`` for an installed wheel."""
+    command = ["git", "-C", str(Path(__file__).resolve().parent), "describe", "--always", "--abbrev=40", "--dirty"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+@task(name="preflight", **ONCE)
+def preflight(config: RunConfig, prefect_flow_run_id: str) -> RunHeader:
+    """Open and close every part once, so that a missing one costs seconds and not the night. Raises UnavailableError."""
+    settings = load_settings()
+    with open_database(settings), open_executor(config.sandbox, settings):
+        return RunHeader(settings, prefect_flow_run_id)

@@ -1,0 +1,135 @@
+"""The decision and its figures, from matrices and labels: in a run, and on files for ``coderm select`` and ``coderm budget``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+
+from models.budget_replay import replay_budget, scaling_curve
+from models.config import RunConfig
+from models.errors import InputError
+from models.lines import MatrixLine
+from models.metrics import score_rankings
+from models.reward.registry import rank_all, resolve
+from models.types import Labels, PassMatrix, Ranking, SolutionSet, TestSet
+from tasks.caching import ONCE
+from tasks.jsonl import read_lines, write_lines
+from tasks.shard import Shard
+
+STEPS = (1, 2, 4, 8, 16, 32, 64)
+"""Numbers of tests at which curves are drawn: those of the paper's Fig. 6."""
+
+
+class Scores:
+    """Rankings, metrics and curves of one run. Plain class, as ``Shard`` is and for the same reason."""
+
+    __slots__ = ("curves", "metrics", "rankings")
+
+    def __init__(self, rankings: dict[str, dict[str, Ranking]], metrics: dict[str, float], curves: dict[str, Any]) -> None:
+        """``rankings``: selector → task id → ranking; ``curves``: what ``coderm budget`` prints, and ``scaling``."""
+        self.rankings, self.metrics, self.curves = rankings, metrics, curves
+
+
+@task(name="select-and-score", **ONCE)
+def select_and_score(config: RunConfig, whole: Shard) -> Scores:
+    """Rank with every selector of the run and measure; without labels there are rankings, verdict shares and no accuracy."""
+    names = [s for s in config.selectors if s != "oracle" or whole.labels]
+    sources = {t: s.solutions for t, s in whole.solutions.items()}
+    rankings = rank_all(whole.matrices, resolve(names), whole.labels, sources)
+    metrics = score_rankings(whole.matrices, whole.labels, rankings, config.k)
+    return Scores(rankings, metrics, _curves(config, whole))
+
+
+def _curves(config: RunConfig, whole: Shard) -> dict[str, Any]:
+    """Accuracy against number of tests, replayed on the matrices that were asked whole; empty where there is nothing to replay."""
+    full = {t: m for t, m in whole.matrices.items() if m.asked.all() and m.verdicts.shape[1] and t in whole.labels}
+    if not full:
+        return {}
+    labels = {t: whole.labels[t] for t in full}
+    steps = [m for m in STEPS if m <= config.n_tests]
+    policies = ("equal", "greedy", "greedy-gold")
+    curves = replay_budget(full, labels, policies=policies, budgets=steps, orders=100, seed=config.seed)
+    voting = [s for s in config.selectors if s not in {"random", "oracle"}]
+    scaling = {s: scaling_curve(full, labels, selector=s, ms=steps, orders=100, seed=config.seed) for s in voting}
+    return {**curves, "scaling": scaling}
+
+
+@dataclass(frozen=True)
+class Selected:
+    """``table``: selector → k → pass@k; ``fallbacks``: selector → problems where a random draw stood in."""
+
+    problems: int
+    unjudged: int
+    table: Mapping[str, Mapping[str, float]]
+    fallbacks: Mapping[str, int]
+
+
+def select_files(
+    matrix: Path,
+    selector: str,
+    labels: Path | None,
+    k: Sequence[int],
+    out: Path | None = None,
+    solutions: Path | None = None,
+    tests: Path | None = None,
+) -> Selected:
+    """Rank the problems of an M file; write R and measure where asked. Raises InputError, also for tests of another matrix."""
+    chosen = resolve(name.strip() for name in selector.split(","))
+    if labels is None and any(s.name == "oracle" for s in chosen):
+        raise InputError("--selector oracle needs --labels: it looks at the ground truth")
+    matrices = read_matrices(matrix)
+    known = read_labels(labels, matrices) if labels else {}
+    sources = {s.task_id: s.solutions for s in read_lines(solutions, SolutionSet)} if solutions else None
+    if tests:
+        _check_tests(tests, matrices)
+    rankings = rank_all(matrices, chosen, known, sources)
+    if out:
+        write_lines(out, (r for by_task in rankings.values() for r in by_task.values()))
+    if not labels:
+        return Selected(len(matrices), 0, {s.name: {} for s in chosen}, {})
+    metrics = score_rankings(matrices, known, rankings, k)
+    return Selected(
+        problems=int(max((metrics[f"selector/{s.name}/problems"] for s in chosen), default=0)),
+        unjudged=int(metrics["labels/null"]),
+        table={s.name: {str(x): metrics[f"selector/{s.name}/pass_{x}"] for x in k} for s in chosen},
+        fallbacks={s.name: int(metrics[f"selector/{s.name}/fallbacks"]) for s in chosen},
+    )
+
+
+def _check_tests(path: Path, matrices: Mapping[str, PassMatrix]) -> None:
+    for line in read_lines(path, TestSet):
+        matrix = matrices.get(line.task_id)
+        if matrix is not None and line.digests != matrix.test_digests:
+            raise InputError(f"{path}: task_id {line.task_id!r}: its tests are not the columns of the matrix; pass the T file it was made of")
+
+
+def budget_files(
+    matrix: Path, labels: Path, selector: str, policies: Sequence[str], budgets: Sequence[int], orders: int, seed: int
+) -> dict[str, Any]:
+    """Replay stored matrices under test budgets: the JSON of ``coderm budget``. Raises InputError."""
+    matrices = read_matrices(matrix)
+    known = read_labels(labels, matrices)
+    return dict(
+        replay_budget(matrices, known, policies=policies, budgets=budgets, orders=orders, seed=seed, selector=selector)
+    )
+
+
+def read_matrices(path: Path) -> dict[str, PassMatrix]:
+    """All matrices of an M file, durations and all. Raises InputError for an empty file."""
+    matrices = {line.task_id: line.to_matrix() for line in read_lines(path, MatrixLine)}
+    if not matrices:
+        raise InputError(f"{path}: no matrix in it; expected one M line a problem")
+    return matrices
+
+
+def read_labels(path: Path, matrices: Mapping[str, PassMatrix]) -> dict[str, Labels]:
+    """Labels of these matrices. Raises InputError where a matrix has none, or one of another solution set."""
+    labels = {line.task_id: line for line in read_lines(path, Labels)}
+    for task_id in matrices:
+        if task_id not in labels:
+            raise InputError(f"{path}: no line with task_id {task_id!r}; expected one for every problem of the matrix")
+    return labels

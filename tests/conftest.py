@@ -1,0 +1,63 @@
+"""What the whole suite shares: which parts this machine has. A missing part skips its tests with one line that says so.
+
+``CODERM_TEST_REQUIRE=docker,postgres,browser`` (set by ``.ci/run``) turns such a skip into a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cache
+from glob import glob
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PUBLIC_DATA = ROOT.parent / "shared" / "data"
+
+
+@cache
+def missing(part: str) -> str | None:
+    """Why the part is not there, or None."""
+    if part == "docker":
+        from sandbox.image import engine_answers, image_digest
+
+        if not engine_answers():
+            return "no container engine answers; start one, or see `coderm doctor`"
+        return None if image_digest("coderm-sandbox:latest") else "no sandbox image; run `coderm sandbox build`"
+    if part == "postgres":
+        found = shutil.which("initdb") or glob("/usr/lib/postgresql/*/bin/initdb")
+        return None if found else "no PostgreSQL programs; install PostgreSQL"
+    if part == "browser":
+        names = ("chromium", "chromium-browser", "google-chrome")
+        return None if any(shutil.which(n) for n in names) else "no Chromium; install one"
+    return None if PUBLIC_DATA.is_dir() else f"no public recordings at {PUBLIC_DATA}"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for part in ("docker", "postgres", "browser", "public_data"):
+        if item.get_closest_marker(part) and (why := missing(part)):
+            if part in os.environ.get("CODERM_TEST_REQUIRE", "").split(","):
+                pytest.fail(f"{part} is required here: {why}")
+            pytest.skip(why)
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes this machine's own state."""
+    for name in [n for n in os.environ if n.startswith("CODERM_") and n != "CODERM_TEST_REQUIRE"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CODERM_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def public_data() -> Path:
+    """The folder of public recordings beside the checkout."""
+    return PUBLIC_DATA
+
+
+@pytest.fixture
+def repo_root() -> Path:
+    """The checkout."""
+    return ROOT
