@@ -1,4 +1,4 @@
-"""Versioned codecs: arrays and texts to bytes and back, pure and exact. A codec's name never changes its meaning; a better one gets a new name.
+"""Versioned codecs: arrays and texts to bytes and back, pure and exact. A name keeps its meaning; a better codec gets a new one.
 
     u8-zlib             (n, m) uint8 verdict codes                1.64 M cells of correlated verdicts: 0.03 s, 105 kB
     f32-shuffle-zlib    (n, m) float32, first all low bytes …     wall times: a third smaller than unshuffled, NaN payloads kept
@@ -6,7 +6,7 @@
     text, text-zlib     a source; compressed where that pays
     cells-zlib          known cells of one solution: test digests, verdict codes, durations, flags
 
-Reading refuses what it does not know (written by a newer version) and what does not match its checksum (a damaged file). It never guesses.
+Reading refuses what it does not know (written by a newer version) and what does not match its checksum (a damaged file).
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def decode_verdicts(codec: str, data: bytes, shape: Shape) -> npt.NDArray[np.uin
 
 
 def encode_durations(duration_ms: npt.NDArray[np.float32]) -> bytes:
-    """(n, m) float32 milliseconds to ``f32-shuffle-zlib``. Level 1: higher ones cost 3 x the time for 2 % (noise does not compress)."""
+    """(n, m) float32 milliseconds to ``f32-shuffle-zlib``. Level 1: noise does not compress better at higher ones."""
     return zlib.compress(_shuffle(np.ascontiguousarray(duration_ms, "<f4")), 1)
 
 
@@ -120,9 +120,12 @@ def encode_text(text: str) -> tuple[str, bytes]:
 
 
 def decode_text(codec: str, data: bytes) -> str:
-    """Raises StoreUnavailable for an unknown codec."""
+    """Raises StoreUnavailable for an unknown codec or damaged bytes."""
     _require(codec, (TEXT, TEXT_ZLIB))
-    return (zlib.decompress(data) if codec == TEXT_ZLIB else data).decode("utf-8", "surrogatepass")
+    try:
+        return (zlib.decompress(data) if codec == TEXT_ZLIB else data).decode("utf-8", "surrogatepass")
+    except (zlib.error, UnicodeDecodeError) as error:
+        raise StoreUnavailable(f"a source cannot be decoded: {error} (damaged database); restore a backup") from None
 
 
 def encode_extras(matrix: PassMatrix) -> bytes:

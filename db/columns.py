@@ -1,8 +1,8 @@
 """Column types that make a value come back as it was put in, on SQLite and on PostgreSQL alike.
 
-``Document`` is JSON that somebody will want back exactly: PostgreSQL's ``json`` keeps the order of keys and the spelling of numbers, while
-``jsonb`` sorts and normalises; the price is that a containment query needs a cast (``config::jsonb @> …``). ``Facts`` is JSON whose
-order says nothing, hence JSONB on PostgreSQL. Both dialects refuse or lose NaN in their own way: here it is kept, by convention.
+``Document`` is JSON that must come back exactly: PostgreSQL's ``json`` keeps the order of keys and the spelling of numbers,
+while ``jsonb`` sorts and normalises; the price is that a containment query needs a cast (``config::jsonb @> …``). ``Facts`` is JSON
+whose order says nothing, hence JSONB on PostgreSQL. Both dialects refuse or lose NaN in their own way: here it is kept.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from db.codec import decode_durations, decode_extras, decode_verdicts, verify
-from db.samples import Item, as_test, load_problems, load_sets
+from db.samples import Item, as_test, load_problems, load_sets, set_digests
 from db.tables import Metric, PassMatrixRow, Run, RunProblem, Selection, SolutionResult
 from models.errors import InputError
 from models.types import (
@@ -69,13 +69,12 @@ def read_run(connection: Connection, run_id: str) -> RunRecord:
 def read_metrics(connection: Connection, run_pk: int) -> dict[str, float]:
     """name → value in the order in which they were saved; NaN where undefined."""
     rows = connection.execute(select(Metric.name, Metric.value).where(Metric.run_pk == run_pk).order_by(Metric.position))
-    return {name: value for name, value in rows}  # type: ignore[misc]  # NanFloat never gives None
+    return {row.name: row.value for row in rows}
 
 
 def iter_matrices(connection: Connection, run_pk: int) -> Iterator[PassMatrix]:
-    """Every matrix of a run in benchmark order, one in memory at a time."""
-    items, _ = load_sets(connection, run_pk)
-    digests = {set_id: tuple(item.digest for item in of_set) for set_id, of_set in items.items()}
+    """Every matrix of a run in benchmark order, a few in memory at a time."""
+    digests = set_digests(connection, run_pk)
     names = select(RunProblem.task_id, RunProblem.solution_set_id, RunProblem.test_set_id, *PassMatrixRow.__table__.columns)
     query = names.join(PassMatrixRow, PassMatrixRow.run_problem_id == RunProblem.id).where(RunProblem.run_pk == run_pk)
     for row in connection.execute(query.order_by(RunProblem.position).execution_options(yield_per=16)):
@@ -91,7 +90,11 @@ def _matrix(row: Row[Any], digests: Mapping[int, Digests]) -> PassMatrix:
         verdicts=decode_verdicts(row.codec, row.verdicts, shape),
         duration_ms=decode_durations(row.duration_codec, row.duration_ms, shape),
         context=ExecutionContext(
-            sandbox=row.sandbox, image=row.image_digest, version=row.sandbox_version, timeout_s=row.timeout_s, memory_mib=row.memory_mib
+            sandbox=row.sandbox,
+            image=row.image_digest,
+            version=row.sandbox_version,
+            timeout_s=row.timeout_s,
+            memory_mib=row.memory_mib,
         ),
         solution_digests=_own_or_set(row.solution_digests, digests, row.solution_set_id),
         test_digests=_own_or_set(row.test_digests, digests, row.test_set_id),
@@ -147,7 +150,9 @@ def _of_run(table: type[RunProblem], run_pk: int) -> Any:
 
 
 def _results(run_pk: int) -> Any:
-    query = select(SolutionResult.run_problem_id, SolutionResult.correct).join(RunProblem, RunProblem.id == SolutionResult.run_problem_id)
+    query = select(SolutionResult.run_problem_id, SolutionResult.correct).join(
+        RunProblem, RunProblem.id == SolutionResult.run_problem_id
+    )
     return query.where(RunProblem.run_pk == run_pk).order_by(SolutionResult.run_problem_id, SolutionResult.idx)
 
 

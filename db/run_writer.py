@@ -49,7 +49,9 @@ def check_record(run: RunRecord) -> datetime:
             _require(thing.task_id == task, run, f"{name}[{task!r}]", f"its own task_id, not {thing.task_id!r}")
     for selector, rankings in run.rankings.items():
         for task, ranking in rankings.items():
-            _require((ranking.selector, ranking.task_id) == (selector, task), run, f"rankings[{selector!r}][{task!r}]", "its own names")
+            _require(
+                (ranking.selector, ranking.task_id) == (selector, task), run, f"rankings[{selector!r}][{task!r}]", "its own names"
+            )
     for text in (run.run_id, run.benchmark, *task_ids(run), *run.metrics, *run.rankings, *_generator_texts(run)):
         _require(bool(text) and text.isprintable(), run, f"name {text!r}", "printable text, not empty")
     try:
@@ -75,7 +77,7 @@ def insert_run(connection: Connection, run: RunRecord) -> None:
     tasks = task_ids(run)
     insert_rows(connection, RunProblem, _problem_rows(connection, run, run_pk, tasks))
     found = connection.execute(select(RunProblem.task_id, RunProblem.id).where(RunProblem.run_pk == run_pk))
-    ids = {task: row_id for task, row_id in found}
+    ids = {row.task_id: row.id for row in found}
     for task in tasks:
         _insert_matrix(connection, ids[task], run, task)
     rankings = [ranking for ranked in run.rankings.values() for ranking in ranked.values()]

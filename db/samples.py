@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import CompoundSelect, Connection, insert, select, union
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db.codec import JSON_ZLIB, decode_json, decode_text, encode_json, encode_text, sha256, verify
@@ -135,7 +135,8 @@ def save_sets(connection: Connection, sets: Mapping[SetKey, Sequence[Item]]) -> 
     insert_rows(connection, SampleSet, [_set_row(digest, keys[digest], sets[keys[digest]]) for digest in new])
     ids: dict[str, int] = {}
     for chunk in chunks(keys):
-        ids |= {d: i for d, i in connection.execute(select(SampleSet.digest, SampleSet.id).where(SampleSet.digest.in_(chunk)))}
+        found = connection.execute(select(SampleSet.digest, SampleSet.id).where(SampleSet.digest.in_(chunk)))
+        ids |= {row.digest: row.id for row in found}
     insert_rows(connection, SampleItem, [row for digest in new for row in _item_rows(ids[digest], sets[keys[digest]])])
     return {key: ids[digest] for key, digest in digests.items()}
 
@@ -157,10 +158,25 @@ def _item_rows(set_id: int, items: Sequence[Item]) -> list[dict[str, Any]]:
     ]
 
 
+def _sets_of(run_pk: int) -> CompoundSelect[Any]:
+    """Row ids of all sets of one run."""
+    solutions, tests = RunProblem.solution_set_id, RunProblem.test_set_id
+    return union(*(select(column).where(RunProblem.run_pk == run_pk, column.is_not(None)) for column in (solutions, tests)))
+
+
+def set_digests(connection: Connection, run_pk: int) -> dict[int, tuple[str, ...]]:
+    """set id → digests of its items in order, for all sets of one run."""
+    ids = _sets_of(run_pk)
+    found: dict[int, list[str]] = {set_id: [] for set_id in connection.scalars(ids) if set_id is not None}
+    query = select(SampleItem.set_id, SampleItem.source_digest).where(SampleItem.set_id.in_(ids))
+    for set_id, digest in connection.execute(query.order_by(SampleItem.set_id, SampleItem.idx)):
+        found[set_id].append(digest)
+    return {set_id: tuple(digests) for set_id, digests in found.items()}
+
+
 def load_sets(connection: Connection, run_pk: int) -> tuple[dict[int, list[Item]], dict[int, Limits | None]]:
-    """(set id → items in order, set id → limits of a T line) of all sets of one run. Raises StoreUnavailable for damaged sources."""
-    used = [select(c).where(RunProblem.run_pk == run_pk, c.is_not(None)) for c in (RunProblem.solution_set_id, RunProblem.test_set_id)]
-    ids = used[0].union(used[1])
+    """(set id → items in order, set id → limits of a T line) of a run's sets. Raises StoreUnavailable for damaged sources."""
+    ids = _sets_of(run_pk)
     headers = connection.execute(select(SampleSet.id, SampleSet.timeout_s, SampleSet.memory_mib).where(SampleSet.id.in_(ids)))
     limits = {i: None if mib is None else Limits(timeout_s=s or 0, memory_mib=mib) for i, s, mib in headers}
     items: dict[int, list[Item]] = {set_id: [] for set_id in limits}

@@ -8,9 +8,9 @@
                  └── solution_result, test_result, selection
     verdict_row                                          known cells of any run, for reuse
 
-So each cell leads to its prompt hash, model id and sampling parameters (run_problem → sample_set → generator) and to the image digest
-and limits (pass_matrix). A matrix of 10,000 cells as a blob costs 0.3 ms and 0.8 kB; as rows it costs 50 ms and 140 to 900 kB; what a
-dashboard asks of single cells stands as counts on the rows a solution and a test have. Runs are never changed, only deleted.
+So each cell leads to its prompt hash, model id and sampling parameters (run_problem → sample_set → generator) and to the image
+digest and limits (pass_matrix). A matrix of 10,000 cells as a blob costs 0.3 ms and 0.8 kB; as rows 50 ms and 140 to 900 kB;
+what a dashboard asks of single cells stands as counts on the rows a solution and a test have. Runs are never changed, only deleted.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Run(Base):
 
 
 class RunProblem(Base):
-    """One problem's part in a run. ``n_labels`` NULL: no ground truth was run; ``label_digests``: only where they are not the set's."""
+    """One problem's part in a run. ``n_labels`` NULL: no ground truth was run. ``label_digests``: NULL where they are the set's."""
 
     __tablename__ = "run_problem"
     __table_args__ = (UniqueConstraint("run_pk", "position"),)
@@ -161,7 +161,7 @@ class RunProblem(Base):
 class PassMatrixRow(Counts, Base):
     """The verdicts of one problem, and where and under what its cells ran.
 
-    ``verdicts``: (n_solutions, n_tests) uint8 under ``codec``; ``sha256`` covers the three blobs. Digests: only where not the sets'.
+    ``verdicts``: (n_solutions, n_tests) uint8 under ``codec``; ``sha256`` covers the three blobs. Digests: NULL where the sets'.
     """
 
     __tablename__ = "pass_matrix"
@@ -206,7 +206,7 @@ class TestResult(Counts, Base):
 
 
 class Selection(Base):
-    """One selector's ranking of one problem. ``chosen``: lowest index of the first group of ``ranking``; NULL when it ranks nothing."""
+    """One selector's ranking of one problem. ``chosen``: lowest index of its first group; NULL when it ranks nothing."""
 
     __tablename__ = "selection"
     run_problem_id: Mapped[OfProblem]

@@ -10,7 +10,8 @@ import traceback
 from pathlib import Path
 
 QUIET_DEFAULTS = {
-    "DO_NOT_TRACK": "true",  # MLflow reads the literal "true"; without it Prefect adds 5 s of failed telemetry where there is no network
+    # MLflow reads the literal "true"; without it Prefect waits 5 s for failed telemetry where there is no network
+    "DO_NOT_TRACK": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",

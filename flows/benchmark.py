@@ -30,7 +30,7 @@ def benchmark(config: RunConfig) -> dict[str, Any]:
 
     Raises GateFailed when the data is bad, UnavailableError when a part is missing, InputError for a wrong file.
     """
-    header = preflight(config, flow_run.get_id())
+    header = preflight(config, flow_run.get_id() or "")
     shards = load_benchmark(config)
     gates = [*gate_problems(header, joined(shards))]
 

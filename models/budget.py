@@ -26,7 +26,7 @@ RATE_BOUNDS = (0.01, 0.99)
 """A rate of 0 or 1 from few samples is no certainty: §1.11 (c)."""
 
 MIN_GAIN = 1e-12
-"""Below this a further test is worth nothing and the rest of the budget is spread evenly: 0.99 x 0.01^6 is the smallest that counts."""
+"""Below this a further test is worth nothing and the rest of the budget is spread evenly; at λ = 0.99 that is the seventh test."""
 
 PRIOR = 1.0
 """Beta(1, 1): one passing and one failing cell before any was seen."""
@@ -36,12 +36,12 @@ GOLD_SOURCE = "share of right solutions by the ground truth (gold)"
 
 
 def allocate_equal(available: Mapping[str, int], mean_tests: float, min_tests: int = 0, max_tests: int | None = None) -> Allocation:
-    """The same number for every problem, up to what it has (``available``: task id → distinct tests); the first get the remainder."""
-    caps = _caps(available, max_tests)
-    counts = equal_counts(caps, _total(mean_tests, len(caps), min_tests, caps))
-    return Allocation(
-        "equal", _by_task(available, np.maximum(counts, np.minimum(min_tests, caps))), {}, "none: every problem alike"
-    )
+    """The same number for every problem, up to what it has (``available``: task id → distinct tests); the first get the remainder.
+
+    Raises InputError when the minimum exceeds the mean.
+    """
+    counts = equal_counts(_caps(available, max_tests), _total(mean_tests, len(available), min_tests))
+    return Allocation("equal", _by_task(available, counts), {}, "none: every problem alike")
 
 
 def allocate_greedy(
@@ -55,19 +55,19 @@ def allocate_greedy(
 ) -> Allocation:
     """CodeRM's greedy allocation. ``source`` says where ``rates`` (task id → λ) come from.
 
-    Raises InputError when the minimum alone exceeds the budget, or a rate is missing or no probability.
+    Raises InputError when the minimum exceeds the mean, or a rate is missing or no probability.
     """
     caps = _caps(available, max_tests)
     lam = _checked_rates(available, rates)
-    counts = greedy_counts(lam, caps, [_total(mean_tests, len(caps), min_tests, caps)], min_tests)[0]
+    counts = greedy_counts(lam, caps, [_total(mean_tests, len(caps), min_tests)], min_tests)[0]
     used = {task: float(rate) for task, rate in zip(available, np.clip(lam, *RATE_BOUNDS), strict=True)}
     return Allocation("greedy", _by_task(available, counts), used, source)
 
 
 def equal_counts(caps: IntArray, total: int) -> IntArray:
-    """(P,) total / P each, the first problems one more for the remainder, never more than ``caps``; what is cut off is not spent."""
+    """(P,) total / P each, the first problems one more for the remainder; what exceeds a problem's cap is not spent."""
     share, extra = divmod(total, max(1, len(caps)))
-    return np.minimum(caps, share + (np.arange(len(caps)) < extra))
+    return np.asarray(np.minimum(caps, share + (np.arange(len(caps)) < extra)))
 
 
 def greedy_counts(rates: FloatArray, caps: IntArray, totals: Sequence[int], min_tests: int = 0) -> IntArray:
@@ -111,7 +111,7 @@ def asked_columns(test_digests: Sequence[str], tests: int) -> BoolMatrix:
 
 
 def estimate_rates(matrices: Mapping[str, PassMatrix], first: int = 1) -> dict[str, float]:
-    """task id → λ without labels: share of passing cells over the first distinct asked tests, with ``PRIOR``; see ESTIMATE_SOURCE."""
+    """task id → λ without labels: share of passing cells over the first distinct asked tests, smoothed; see ESTIMATE_SOURCE."""
     return {task: _estimate(matrix, first) for task, matrix in matrices.items()}
 
 
@@ -122,10 +122,11 @@ def gold_rates(labels: Mapping[str, Labels]) -> dict[str, float]:
 
 
 def _estimate(matrix: PassMatrix, first: int) -> float:
-    asked = np.flatnonzero(matrix.asked.any(axis=0))
-    probe = list({matrix.test_digests[j]: int(j) for j in reversed(asked)}.values())[::-1][:first]
-    cells = matrix.asked[:, probe]
-    return float((matrix.passes[:, probe].sum() + PRIOR) / (cells.sum() + 2 * PRIOR))
+    column: dict[str, int] = {}
+    for j in np.flatnonzero(matrix.asked.any(axis=0)):
+        column.setdefault(matrix.test_digests[j], int(j))
+    probe = list(column.values())[:first]
+    return float((matrix.passes[:, probe].sum() + PRIOR) / (matrix.asked[:, probe].sum() + 2 * PRIOR))
 
 
 def _caps(available: Mapping[str, int], max_tests: int | None) -> IntArray:
@@ -133,12 +134,10 @@ def _caps(available: Mapping[str, int], max_tests: int | None) -> IntArray:
     return caps if max_tests is None else np.minimum(caps, max_tests)
 
 
-def _total(mean_tests: float, problems: int, min_tests: int, caps: IntArray) -> int:
-    """Raises InputError when the minimum alone exceeds the budget."""
-    total, floor = round(mean_tests * problems), int(np.minimum(min_tests, caps).sum())
-    if total < floor:
-        raise InputError(f"mean_tests {mean_tests:g} is {total} tests, less than min_tests {min_tests} for each problem ({floor})")
-    return total
+def _total(mean_tests: float, problems: int, min_tests: int) -> int:
+    if mean_tests < min_tests:
+        raise InputError(f"mean_tests {mean_tests:g} is less than min_tests {min_tests}: raise the one or lower the other")
+    return round(mean_tests * problems)
 
 
 def _checked_rates(available: Iterable[str], rates: Mapping[str, float]) -> FloatArray:

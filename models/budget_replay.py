@@ -1,8 +1,8 @@
 """What a budget would have bought: stored matrices replayed under every policy, over many orders of the tests.
 
-A replay executes nothing. In every order each problem gets its first b distinct tests, the selector chooses among all its solutions,
-and the accuracy is the mean over orders, then over problems; the interval is a bootstrap over problems. ``mean_tests`` is what was
-really spent, duplicates free; a problem with fewer tests than its share leaves the rest unspent under ``equal``.
+A replay executes nothing. In every order each problem gets its first b distinct tests, the selector chooses among all its
+solutions, and the accuracy is the mean over orders, then over problems; the interval is a bootstrap over problems. ``mean_tests``
+is what was really spent, duplicates free; a problem with fewer tests than its share leaves the rest unspent under ``equal``.
 
     all           every test of every problem: the ceiling of the selector, not of the budget
     equal         the same number of tests for every problem
@@ -43,6 +43,7 @@ def replay_budget(
     matrices: Mapping[str, PassMatrix],
     labels: Mapping[str, Labels],
     policies: Iterable[str] = ("equal", "greedy", "greedy-gold"),
+    *,
     budgets: Sequence[float] = BUDGETS,
     orders: int = 100,
     seed: int = 0,

@@ -30,7 +30,7 @@ Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class MatrixLine(Record):
-    """M line. Rows are solutions, columns tests; ``duration_ms`` is null for cells that did not run; ``flags`` names what was odd."""
+    """M line. Rows are solutions, columns tests; ``duration_ms`` is null for cells that did not run."""
 
     task_id: str = Field(min_length=1)
     verdicts: tuple[tuple[VerdictLabel, ...], ...]
@@ -66,8 +66,8 @@ class MatrixLine(Record):
             task_id=matrix.task_id,
             verdicts=_LABELS[matrix.verdicts].tolist(),
             duration_ms=durations.tolist(),
-            flags=flags,  # type: ignore[arg-type]
-            outputs=outputs if matrix.outputs else None,  # type: ignore[arg-type]
+            flags=flags,
+            outputs=outputs if matrix.outputs else None,
             context=matrix.context,
             solution_digests=matrix.solution_digests,
             test_digests=matrix.test_digests,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from models.types import FloatArray
 
@@ -33,9 +35,14 @@ def interval(
 
 def bootstrap_means(sample: FloatArray, seed: int = 0, resamples: int = RESAMPLES) -> FloatArray:
     """(resamples,) means of problems drawn with replacement; ``sample`` (problems,) must not be empty."""
+    return np.asarray(_draws(sample.size, seed, resamples) @ sample / sample.size)
+
+
+@lru_cache(maxsize=8)
+def _draws(problems: int, seed: int, resamples: int) -> npt.NDArray[np.float64]:
+    """(resamples, problems) how often each problem is drawn. Kept, since one table asks for the same draws many times."""
     rng = np.random.default_rng(seed)
-    counts = rng.multinomial(sample.size, np.full(sample.size, 1 / sample.size), size=resamples)
-    return np.asarray(counts @ sample / sample.size)
+    return rng.multinomial(problems, np.full(problems, 1 / problems), size=resamples).astype(np.float64)
 
 
 def paired_difference(ours: Sequence[float], theirs: Sequence[float], seed: int = 0) -> tuple[float, float, float]:

@@ -1,7 +1,7 @@
 """How accuracy grows with candidates and tests: the scaling study of the paper (arXiv 2501.01054, Fig. 1 and 5).
 
-Every order draws one permutation of the solutions and one of the distinct tests; n and m take prefixes of them, without replacement,
-so one order answers for all pairs. n beyond what a problem has means all of it, likewise m.
+Every order draws one permutation of the solutions and one of the distinct tests; n and m take prefixes of them, without
+replacement, so one order answers for all pairs. n beyond what a problem has means all of it, likewise m.
 """
 
 from __future__ import annotations
@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from models.budget import IntArray
 from models.budget_replay import scoring_selector
 from models.metrics_bootstrap import interval
 from models.reward.choice import ReplayProblem, columns_of, expected_correct, orders_of, replay_problems
 from models.reward.selector import ScoreSelector
 from models.types import FloatArray, Labels, PassMatrix
 
+GRID = (1, 2, 5, 10, 20, 50, 100)
+"""Candidates and tests of the paper's study."""
+
 
 def scaling_curve(
     matrices: Mapping[str, PassMatrix],
     labels: Mapping[str, Labels],
     selector: str,
+    *,
     ns: Sequence[int],
     ms: Sequence[int],
     orders: int = 100,
@@ -34,16 +38,16 @@ def scaling_curve(
     chosen = scoring_selector(selector)
     problems = replay_problems(matrices, labels)
     rng = np.random.default_rng(seed)
-    surface = np.stack([_surface(problem, chosen, ns, ms, orders, rng) for problem in problems])
+    surface = np.stack([surface_of(problem, chosen, (ns, ms), draws_of(problem, orders, rng)) for problem in problems])
     points = [{"n": n, "m": m, **_band(surface[:, row, column])} for row, n in enumerate(ns) for column, m in enumerate(ms)]
     return {"selector": chosen.name, "problems": len(problems), "orders": orders, "points": points}
 
 
-def _surface(
-    problem: ReplayProblem, selector: ScoreSelector, ns: Sequence[int], ms: Sequence[int], orders: int, rng: np.random.Generator
+def surface_of(
+    problem: ReplayProblem, selector: ScoreSelector, grid: tuple[Sequence[int], Sequence[int]], draws: tuple[IntArray, IntArray]
 ) -> FloatArray:
     """(ns, ms) accuracy of one problem, mean over orders; NaN where no order drew a judged solution."""
-    tests, solutions = orders_of(problem.units, orders, rng), orders_of(problem.solutions, orders, rng)
+    (ns, ms), (solutions, tests) = grid, draws
     cols = columns_of(problem, tests[:, None], _column(ms))[:, None, :, :]
     drawn = (solutions[:, None] < _column(ns)[:, None])[:, :, None, :]
     accuracy = expected_correct(problem, selector, cols, drawn)
@@ -52,7 +56,12 @@ def _surface(
         return np.asarray(np.where(counted, accuracy, 0.0).sum(axis=0) / counted.sum(axis=0))
 
 
-def _column(values: Sequence[int]) -> npt.NDArray[np.int64]:
+def draws_of(problem: ReplayProblem, orders: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    """Places (orders, n) of the solutions and (orders, units) of the distinct tests."""
+    return orders_of(problem.solutions, orders, rng), orders_of(problem.units, orders, rng)
+
+
+def _column(values: Sequence[int]) -> IntArray:
     return np.asarray(values, dtype=np.int64)
 
 

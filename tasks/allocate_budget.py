@@ -1,4 +1,4 @@
-"""How many tests a problem gets, and from which estimate. ``all`` asks every test; ``equal`` splits; ``greedy`` is the paper's rule.
+"""How many tests a problem gets, and from which estimate. ``all`` asks every test, ``equal`` splits, ``greedy`` is the paper's.
 
 ``greedy`` needs a pass rate a problem before it spends: each problem's first test is asked of every candidate (the probe, paid
 from the same budget), and the share that passes is the estimate. Labels are never seen.
@@ -36,4 +36,4 @@ def allocate_budget(config: RunConfig, whole: Shard) -> Allocation:
         return allocate_equal(available, budget.mean_tests, budget.min_tests, budget.max_tests)
     rates = estimate_rates(whole.matrices, PROBE_TESTS)
     floor = max(budget.min_tests, PROBE_TESTS)
-    return allocate_greedy(available, rates, budget.mean_tests, floor, budget.max_tests, source=ESTIMATE_SOURCE)
+    return allocate_greedy(available, rates, budget.mean_tests, floor, budget.max_tests, source=ESTIMATE_SOURCE.format(first=PROBE_TESTS))

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from models.errors import BackendUnavailable, SandboxUnavailable
 
 
-def is_infrastructure(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+def is_infrastructure(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
     """True when a slot or a model went away: worth another try. Bad input and failed gates are not."""
     try:
         state.result(raise_on_failure=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from models.errors import CodeRMError
+from sandbox.docker_runtime import connect
 from sandbox.image import engine_answers, image_digest
 from tasks.resources import open_database
 from tasks.settings import Settings, load_settings
@@ -59,13 +61,15 @@ def _imports(part: str, module: str, cost: str) -> Check:
 def _engine(settings: Settings) -> Check:
     if engine_answers(settings.docker_host):
         return Check("container engine", "answers")
-    return Check("container engine", "does not answer", "cells run as local processes, with less protection", "install and start Docker")
+    cost = "cells run as local processes, with less protection"
+    return Check("container engine", "does not answer", cost, "install and start Docker")
 
 
 def _image(settings: Settings) -> Check:
     if not engine_answers(settings.docker_host):
         return Check("sandbox image", "needs an engine")
-    digest = image_digest(settings.sandbox_image, settings.docker_host)
+    with closing(connect(settings.docker_host)) as client:
+        digest = image_digest(client, settings.sandbox_image)
     if digest:
         return Check("sandbox image", f"{settings.sandbox_image} {digest[:19]}")
     return Check("sandbox image", "missing", "--sandbox docker exits 3", "coderm sandbox build")

@@ -28,7 +28,7 @@ def estimate_run(config: RunConfig) -> dict[str, str]:
         "tests": f"{problems * config.n_tests:,}",
         "cells": f"{cells:,}",
         "tokens": "0 (replay)",
-        "hours, when cells are short": f"{cells / CELLS_PER_S_A_SLOT / slots / 3600:.2f} ({CELLS_PER_S_A_SLOT} cells/s a slot, {slots} slots)",
+        "hours, when cells are short": f"{cells / CELLS_PER_S_A_SLOT / slots / 3600:.2f} ({slots} slots)",
         "hours, when every cell times out": f"{worst / 3600:.2f}",
         "disk": f"{cells * BYTES_A_CELL / 1e6:.1f} MB",
     }

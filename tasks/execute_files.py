@@ -49,12 +49,12 @@ def execute_files(solutions: Path, tests: Path, out: Path, config: SandboxConfig
 def read_jobs(solutions: Path, tests: Path, config: SandboxConfig, problems: Path | None) -> list[MatrixJob]:
     """One job a task of S; a task without tests has rows and no columns. Raises InputError for tests of an unknown task."""
     sets = list(read_lines(solutions, SolutionSet))
-    by_task = {t.task_id: t for t in read_lines(tests, TestSet)}
+    by_task = {s.task_id: TestSet(task_id=s.task_id, tests=()) for s in sets}
     known = {p.task_id: p for p in read_lines(problems, Problem)} if problems else {}
-    if foreign := set(by_task) - {s.task_id for s in sets}:
-        raise InputError(f"{tests}: field 'task_id': {min(foreign)!r} is not in {solutions}; expected only its tasks")
-    if problems and (foreign := {s.task_id for s in sets} - set(known)):
-        raise InputError(f"{solutions}: field 'task_id': {min(foreign)!r} is not in {problems}; expected only its tasks")
-    return [
-        matrix_job(s, by_task.get(s.task_id) or TestSet(task_id=s.task_id, tests=()), config.limits, known.get(s.task_id)) for s in sets
-    ]
+    for test_set in read_lines(tests, TestSet):
+        if test_set.task_id not in by_task:
+            raise InputError(f"{tests}: field 'task_id': {test_set.task_id!r} is not in {solutions}; expected only its tasks")
+        by_task[test_set.task_id] = test_set
+    if problems and (foreign := next((t for t in by_task if t not in known), None)):
+        raise InputError(f"{solutions}: field 'task_id': {foreign!r} is not in {problems}; expected only its tasks")
+    return [matrix_job(s, by_task[s.task_id], config.limits, known.get(s.task_id)) for s in sets]

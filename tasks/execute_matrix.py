@@ -17,6 +17,7 @@ from prefect import task
 from models.budget import asked_columns
 from models.config import RunConfig
 from models.fingerprint import digest_json, digest_text
+from models.labelling import complete_source
 from models.ports import CachedCell, Executor, VerdictCache
 from models.types import BoolMatrix, ExecutionContext, Limits, MatrixJob, PassMatrix, Problem, SolutionSet, TestSet, Verdict
 from tasks.caching import RETRY_INFRA_ONLY
@@ -39,21 +40,16 @@ class CellCounts:
     executed: int = 0
 
 
-def complete_source(preamble: str, source: str) -> str:
-    """A source is complete once it stands after its problem's preamble (INTERFACE.md, Files)."""
-    return f"{preamble}\n{source}" if preamble.strip() else source
-
-
 def matrix_job(
     solutions: SolutionSet, tests: TestSet, limits: Limits, problem: Problem | None = None, asked: BoolMatrix | None = None
 ) -> MatrixJob:
-    """One problem's job. Limits: the test set's own, else the problem's, else ``limits``. Without ``problem`` sources stand alone."""
+    """One problem's job. Limits: the test set's, else the problem's, else ``limits``. Without ``problem`` sources stand alone."""
     stdin = problem.style == "stdin" if problem else any(t.source is None for t in tests.tests)
     return MatrixJob(
         task_id=solutions.task_id,
         style="stdin" if stdin else "function",
         entry_point=problem.entry_point if problem else None,
-        solutions=tuple(complete_source(problem.preamble if problem else "", s) for s in solutions.solutions),
+        solutions=tuple(complete_source(problem, s) if problem else s for s in solutions.solutions),
         solution_digests=solutions.digests,
         tests=tests.tests,
         limits=tests.limits or (problem.limits if problem else None) or limits,
@@ -74,7 +70,7 @@ def execute_jobs(
     on_cells: Callable[[int], None] | None = None,
     counts: CellCounts | None = None,
 ) -> Iterator[PassMatrix]:
-    """Yield one matrix a job, in order; each is in the store before it is yielded, so that a killed run loses no finished problem."""
+    """Yield one matrix a job, in order; each is stored before it is yielded, so that a killed run loses no finished problem."""
     counts = counts or CellCounts()
     waiting: deque[tuple[MatrixJob, KnownCells, BoolMatrix]] = deque()
 
@@ -165,7 +161,7 @@ def overlay(first: PassMatrix | None, second: PassMatrix) -> PassMatrix:
 
 @task(name="execute-matrix", task_run_name="execute-{shard.index}", **RETRY_INFRA_ONLY)
 def execute_matrix(config: RunConfig, shard: Shard, tests_asked: Mapping[str, int] | None = None) -> Shard:
-    """Fill the shard's matrices. ``tests_asked``: task id → how many of its first distinct tests; None: all. Earlier cells are kept."""
+    """Fill the shard's matrices. ``tests_asked``: task id → how many of its first distinct tests; None: all. Earlier cells stay."""
     jobs = [_shard_job(config, shard, t, None if tests_asked is None else tests_asked[t]) for t in shard.problems]
     total = sum(int(job.asked.sum()) if job.asked is not None else len(job.solutions) * len(job.tests) for job in jobs)
     with (

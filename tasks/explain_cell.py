@@ -25,7 +25,10 @@ def explain_cell(run_id: str, task_id: str, row: int, column: int, *, rerun: boo
             raise InputError(f"run {run.run_id}, task {task_id}: {name} is {index}; expected 0 to {size - 1}")
     test = run.tests[task_id].tests[column]
     yield f"solution {row} of {task_id} ({matrix.solution_digests[row]})", run.solutions[task_id].solutions[row]
-    yield f"test {column} ({matrix.test_digests[column]}, {test.origin})", test.source or f"stdin:\n{test.stdin}\nstdout:\n{test.stdout}"
+    yield (
+        f"test {column} ({matrix.test_digests[column]}, {test.origin})",
+        test.source or f"stdin:\n{test.stdin}\nstdout:\n{test.stdout}",
+    )
     yield "where", "\n".join(f"{k}: {v}" for k, v in matrix.context.model_dump().items())
     yield "recorded", _verdict(matrix, row, column)
     if rerun:

@@ -33,5 +33,9 @@ def generate_tests(config: RunConfig, shard: Shard) -> Shard:
 
 
 def _test_set(generation: Generation) -> TestSet:
-    kept = tuple(s.content if isinstance(s.content, UnitTest) else UnitTest(source=s.content) for s in generation.samples if s.content is not None)
+    kept = tuple(
+        s.content if isinstance(s.content, UnitTest) else UnitTest(source=s.content)
+        for s in generation.samples
+        if s.content is not None
+    )
     return TestSet(task_id=generation.task_id, tests=kept)

@@ -1,9 +1,9 @@
 """JSON Lines in and out: the one place where a line becomes a record and a record a line.
 
-Decides: a file is read as a stream, gzip is known by its first bytes or by ``.gz``, blank lines say nothing. Refuses, naming file, line
-and field: what is no JSON object, is cut off, is not UTF-8, has a wrong or unknown field, or repeats a task. A file is written beside its
-place and renamed into it, so that a reader sees the old one or the new one; non-ASCII is escaped, so that lone surrogates, which models
-write, survive. The trade: a file cut exactly between two lines cannot be told from a shorter one.
+Decides: a file is read as a stream, gzip is known by its first bytes or by ``.gz``, blank lines say nothing. Refuses, naming
+file, line and field: what is no JSON object, is cut off, is not UTF-8, has a wrong or unknown field, or repeats a task. A file is
+written beside its place and renamed into it, so that a reader sees the old one or the new one; non-ASCII is escaped, so that lone
+surrogates, which models write, survive. The trade: a file cut exactly between two lines cannot be told from a shorter one.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     number = 0
     with _opened(path) as stream:
         try:
-            for number, line in enumerate(stream, 1):  # noqa: B007 - the number is read in the handler
+            for number, line in enumerate(stream, 1):
                 yield number, line
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise MalformedLine(path, number + 1, "", f"expected intact gzip data, found: {error}") from None
@@ -58,25 +58,32 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
             raise InputError(f"{path}:{number + 1}: cannot be read: {error.strerror or error}") from None
 
 
-def _parse(path: Path, number: int, raw: bytes) -> dict[str, Any]:
+def _parse(path: Path, number: int, raw: bytes) -> Any:
     try:
-        value = json.loads(raw.decode("utf-8"))
+        return json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise MalformedLine(path, number, "", f"expected UTF-8, found byte 0x{raw[error.start]:02x} at offset {error.start}") from None
+        raise MalformedLine(
+            path, number, "", f"expected UTF-8, found byte 0x{raw[error.start]:02x} at offset {error.start}"
+        ) from None
     except (ValueError, RecursionError) as error:
         cut = "" if raw.endswith(b"\n") else "a line that is cut off: "
         raise MalformedLine(path, number, "", f"expected one JSON object, found {cut}{error}") from None
-    if not isinstance(value, dict):
-        raise MalformedLine(path, number, "", f"expected one JSON object a line, found {type(value).__name__}")
-    return value
 
 
-def read_objects(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, object) of every line that is not blank. Raises InputError, MalformedLine."""
+def read_objects(path: Path | str, *, arrays: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, object) of every line that is not blank. Raises InputError, MalformedLine.
+
+    With ``arrays`` a line may also be a JSON array of objects, as some public files are; the number is then that of the entry.
+    """
     path = Path(path)
     for number, raw in _raw_lines(path):
-        if raw.strip():
-            yield number, _parse(path, number, raw)
+        if not raw.strip():
+            continue
+        value = _parse(path, number, raw)
+        for place, entry in enumerate(value, 1) if arrays and isinstance(value, list) else ((number, value),):
+            if not isinstance(entry, dict):
+                raise MalformedLine(path, place, "", f"expected one JSON object a line, found {type(entry).__name__}")
+            yield place, entry
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -145,7 +152,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_lines(path: Path | str, records: Iterable[BaseModel]) -> int:
-    """Write all records or nothing, packed where the name ends in ``.gz``; the same records give the same bytes. Returns their number.
+    """Write all records or nothing, packed where the name ends in ``.gz``. The same records give the same bytes. Returns the count.
 
     Raises InputError when the place cannot be written; whatever ``records`` raises goes through, and the old file stays.
     """
@@ -200,6 +207,6 @@ def _publish(staging: Path, target: Path) -> None:
         for place, old in reversed(moved):
             if old.exists():
                 old.replace(place)
-            elif (staging / place.name).exists() is False:
+            elif not (staging / place.name).exists():
                 place.unlink(missing_ok=True)
         raise

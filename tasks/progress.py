@@ -15,7 +15,7 @@ ERR = Console(stderr=True)
 def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Yield ``advance(count)``. ``total`` None: unknown. Without a terminal ``advance`` does nothing."""
     if not ERR.is_terminal:
-        yield lambda count: None
+        yield lambda _count: None
         return
     columns = (
         SpinnerColumn(),

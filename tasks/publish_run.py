@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,9 @@ def track_metrics(header: RunHeader, run: RunRecord, report: Path) -> str:
 def publish_artifacts(run: RunRecord, report: Path, mlflow_run_id: str) -> None:
     """A table of selectors and one of problems, and where the rest is, in the Prefect UI."""
     key = _artifact_key(run.benchmark)
-    create_table_artifact(selector_rows(run), key=f"{key}-selectors", description=f"{run.benchmark}: pass@k a selector, run {run.run_id}")
-    create_table_artifact(problem_rows(run), key=f"{key}-problems", description=f"{run.benchmark}: what was chosen, run {run.run_id}")
+    title = f"{run.benchmark}, run {run.run_id}"
+    create_table_artifact(selector_rows(run), key=f"{key}-selectors", description=f"{title}: pass@k a selector")
+    create_table_artifact(problem_rows(run), key=f"{key}-problems", description=f"{title}: what was chosen")
     create_markdown_artifact(
         f"run `{run.run_id}`\n\n* report: `{report}`\n* MLflow run: `{mlflow_run_id}`\n* `coderm runs show {run.run_id}`",
         key=f"{key}-run",
@@ -45,10 +47,12 @@ def publish_artifacts(run: RunRecord, report: Path, mlflow_run_id: str) -> None:
 
 def selector_rows(run: RunRecord) -> list[dict[str, Any]]:
     """One row a selector: its metrics by their short names."""
-    names = dict.fromkeys(m.split("/")[1] for m in run.metrics if m.startswith("selector/"))
-    return [
-        {"selector": n, **{m.split("/")[2]: round(v, 4) for m, v in run.metrics.items() if m.startswith(f"selector/{n}/")}} for n in names
-    ]
+    rows: dict[str, dict[str, Any]] = {}
+    for metric, value in run.metrics.items():
+        if metric.startswith("selector/"):
+            _, name, figure = metric.split("/")
+            rows.setdefault(name, {"selector": name})[figure] = None if math.isnan(value) else round(value, 4)
+    return list(rows.values())
 
 
 def problem_rows(run: RunRecord) -> list[dict[str, Any]]:

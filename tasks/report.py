@@ -33,9 +33,8 @@ def write_report(run: RunRecord, out: Path, selector: str | None = None) -> Path
     Raises InputError when ``out`` cannot be written or ``selector`` ranked nothing in this run.
     """
     if selector is not None and selector not in run.rankings:
-        raise InputError(
-            f"run {run.run_id}: selector {selector!r} ranked nothing; expected one of {', '.join(run.rankings) or 'none'}"
-        )
+        known = ", ".join(run.rankings) or "none, the run holds no ranking"
+        raise InputError(f"run {run.run_id}: selector {selector!r} ranked nothing; expected one of: {known}")
     page = render_report(run, selector or report_tables.default_selector(run))
     try:
         return _write_atomically(page.encode("utf-8"), out.absolute())
@@ -46,17 +45,9 @@ def write_report(run: RunRecord, out: Path, selector: str | None = None) -> Path
 def render_report(run: RunRecord, selector: str) -> str:
     """The page as text that encodes as UTF-8."""
     plotly, script = _asset("plotly", "package_data/plotly.min.js"), _asset("tasks", "templates/report.js")
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            **_context(run, selector),
-            plotly=Markup(plotly),
-            script=Markup(script),
-            style=Markup(_asset("tasks", "templates/report.css")),
-            policy=_policy(plotly, script),
-        )
-    )
+    ours = {"plotly": Markup(plotly), "script": Markup(script), "style": Markup(_asset("tasks", "templates/report.css"))}
+    template = _environment().get_template("report.html.j2")
+    return template.render(**_context(run, selector), **ours, policy=_policy(plotly, script))
 
 
 def _context(run: RunRecord, selector: str) -> dict[str, Any]:
@@ -81,7 +72,7 @@ def _context(run: RunRecord, selector: str) -> dict[str, Any]:
         "figures": figures,
         "drawable": {p["task"]: k for k, p in enumerate(packed)},
         "left_out": sum(m.verdicts.size > 0 for m in run.matrices.values()) - sum(p["n"] * p["m"] > 0 for p in packed),
-        "data": report_text.script_json({"figures": figures, "problems": packed, "verdicts": report_figures.verdict_palette()}),
+        "data": report_text.script_json({"figures": figures, "problems": packed, "verdicts": report_figures.verdict_names()}),
         "packed": packed,
         "cells": sum(m.verdicts.size for m in run.matrices.values()),
         "tables": report_tables,

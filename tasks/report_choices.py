@@ -149,6 +149,16 @@ def _parts(test: UnitTest) -> tuple[tuple[str, str, str], ...]:
     return (("stdin", *clip(test.stdin or "")), ("expected stdout", *clip(test.stdout or "")))
 
 
+def _verdicts(run: RunRecord, task_id: str) -> npt.NDArray[np.uint8]:
+    matrix = run.matrices.get(task_id)
+    return matrix.verdicts if matrix else np.zeros((len(run.solutions[task_id].solutions), 0), dtype=np.uint8)
+
+
+def _deciding(run: RunRecord, task_id: str, rival: int, test: int) -> DecidingTest:
+    verdict = Verdict(int(_verdicts(run, task_id)[rival, test]))
+    return DecidingTest(test, verdict.label, _parts(run.tests[task_id].tests[test]))
+
+
 def explain(run: RunRecord, choice: Choice) -> WrongChoice:
     """A wrong choice with the evidence. Raises ValueError when ``choice`` is not wrong."""
     if choice.outcome != "wrong" or choice.chosen is None:
@@ -157,8 +167,7 @@ def explain(run: RunRecord, choice: Choice) -> WrongChoice:
     correct = [i for i, c in enumerate(run.labels[task_id].correct) if c]
     rival = max(correct, key=lambda i: (choice.votes[i], -i))
     sources = run.solutions[task_id].solutions
-    matrix = run.matrices.get(task_id)
-    verdicts = matrix.verdicts if matrix else np.zeros((len(sources), 0), dtype=np.uint8)
+    verdicts = _verdicts(run, task_id)
     ours, theirs = verdicts[chosen] == Verdict.PASSED, verdicts[rival] == Verdict.PASSED
     asked = (verdicts[chosen] != Verdict.NOT_ASKED) & (verdicts[rival] != Verdict.NOT_ASKED)
     deciding = [int(j) for j in np.flatnonzero(ours & ~theirs & asked)]
@@ -169,10 +178,7 @@ def explain(run: RunRecord, choice: Choice) -> WrongChoice:
         prompt=clip(run.problems[task_id].prompt),
         chosen_code=left,
         rival_code=right,
-        deciding=tuple(
-            DecidingTest(j, Verdict(int(verdicts[rival, j])).label, _parts(run.tests[task_id].tests[j]))
-            for j in deciding[:MAX_DECIDING]
-        ),
+        deciding=tuple(_deciding(run, task_id, rival, j) for j in deciding[:MAX_DECIDING]),
         n_deciding=len(deciding),
         n_opposite=int((theirs & ~ours & asked).sum()),
     )

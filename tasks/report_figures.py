@@ -16,29 +16,15 @@ import numpy.typing as npt
 
 from models.types import PassMatrix, RunRecord, Verdict
 from tasks.report_choices import Choice
-from tasks.report_text import label, plot_label
+from tasks.report_text import MAX_LABEL, label, plot_label
 
 CELL_BUDGET = 3_000_000
 """Cells in one page: 9 MB of characters, so that a page stays under 15 MB."""
 
-# Blue against pale orange differs in lightness too, so that passed and failed stay apart in every kind of colour blindness and in
-# grey print; the rarer verdicts follow Okabe and Ito's set.
-COLOURS: Mapping[Verdict, str] = {
-    Verdict.PASSED: "#1f6fb4",
-    Verdict.FAILED: "#f6c08a",
-    Verdict.ERROR: "#d9722e",
-    Verdict.TIMEOUT: "#f0dc3c",
-    Verdict.OUT_OF_MEMORY: "#cc79a7",
-    Verdict.CRASHED: "#7f2a5c",
-    Verdict.TAMPERED: "#14181d",
-    Verdict.INVALID_SOLUTION: "#56616e",
-    Verdict.INVALID_TEST: "#aab4bf",
-    Verdict.NOT_RUN: "#3fd0c9",
-    Verdict.NOT_ASKED: "#e9edf1",
-}
 LINES = ("#2f7fc1", "#d97a1f", "#23946f", "#a65bb8", "#7d8894", "#b8a21e", "#c2476a")
 ALPHABET = "".join(chr(c) for c in range(33, 127) if chr(c) not in "\"\\<>&'")
 """Characters that need no escape in JSON or HTML."""
+NAMED_BARS = 40
 _STEPS = len(ALPHABET) ** 2 - 1
 _LOG_LO, _LOG_SPAN = -3.0, 10.0
 """Durations from 1 microsecond to 10^7 ms (three hours)."""
@@ -94,9 +80,9 @@ def packed_problems(run: RunRecord, choices: Sequence[Choice]) -> list[dict[str,
     return packed
 
 
-def verdict_palette() -> list[dict[str, Any]]:
-    """Code, name and colour of every verdict, by code."""
-    return [{"code": int(v), "label": v.label.replace("_", " "), "colour": COLOURS[v]} for v in Verdict]
+def verdict_names() -> list[dict[str, str]]:
+    """Every verdict by code: its name in files, by which the style sheet knows its colour, and in words."""
+    return [{"name": v.label, "label": v.label.replace("_", " ")} for v in Verdict]
 
 
 def _value(point: Mapping[str, Any], key: str) -> float:
@@ -117,34 +103,42 @@ def clean_points(points: Iterable[Mapping[str, Any]], x: str) -> list[dict[str, 
     return sorted(rows, key=lambda row: row["x"])
 
 
-def _curve(name: str, rows: Sequence[Mapping[str, float]], colour: str) -> list[dict[str, Any]]:
-    xs, shown = [r["x"] for r in rows], plot_label(name)
-    band = {
+def _band(shown: str, rows: Sequence[Mapping[str, float]], colour: str) -> dict[str, Any]:
+    xs = [r["x"] for r in rows]
+    return {
         "type": "scatter",
         "x": xs + xs[::-1],
         "y": [r["hi"] for r in rows] + [r["lo"] for r in reversed(rows)],
         "fill": "toself",
         "fillcolor": colour,
-        "opacity": 0.14,
+        "opacity": 0.13,
         "line": {"width": 0},
         "mode": "lines",
         "hoverinfo": "skip",
         "showlegend": False,
         "legendgroup": shown,
     }
+
+
+def _curve(name: str, rows: Sequence[Mapping[str, float]], colour: str) -> list[dict[str, Any]]:
+    shown = plot_label(name)
     line = {
         "type": "scatter",
         "mode": "lines+markers",
         "name": shown,
         "legendgroup": shown,
-        "x": xs,
+        "x": [r["x"] for r in rows],
         "y": [r["y"] for r in rows],
         "customdata": [[100 * r["lo"], 100 * r["hi"]] for r in rows],
         "line": {"color": colour, "width": 2.5},
         "marker": {"size": 7, "color": colour},
         "hovertemplate": "%{x:.4~g} tests: %{y:.1%} [%{customdata[0]:.1f}, %{customdata[1]:.1f}]<extra>" + shown + "</extra>",
     }
-    return [band, line]
+    if len(rows) > 1:
+        return [_band(shown, rows, colour), line]
+    up, down = [r["hi"] - r["y"] for r in rows], [r["y"] - r["lo"] for r in rows]
+    whisker = {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": colour, "thickness": 1.4, "width": 5}
+    return [line | {"mode": "markers", "marker": {"size": 10, "symbol": "diamond", "color": colour}, "error_y": whisker}]
 
 
 def _axes(places: Iterable[float], x_title: str) -> dict[str, Any]:
@@ -187,41 +181,38 @@ def budget_series(run: RunRecord) -> dict[str, list[dict[str, float]]]:
 
 
 def verdict_figure(run: RunRecord) -> dict[str, Any] | None:
-    """Stacked bars, one a problem, by share of passed cells; None when there is no cell."""
+    """Stacked bars, one a problem, by share of passed cells: lying and named when they are few. None when there is no cell."""
     rows = [(m.task_id, m.counts(), m.verdicts.size) for m in run.matrices.values() if m.verdicts.size]
     if not rows:
         return None
     rows.sort(key=lambda row: -row[1].get("passed", 0) / row[2])
-    names = [plot_label(task_id) for task_id, _, _ in rows]
+    few = len(rows) <= NAMED_BARS
+    names = [plot_label(task_id, 26 if few else MAX_LABEL) for task_id, _, _ in rows]
     seen = {name for _, counts, _ in rows for name in counts}
     traces = [
-        {
-            "type": "bar",
-            "name": v.label.replace("_", " "),
-            "x": list(range(len(rows))),
-            "y": [counts.get(v.label, 0) / size for _, counts, size in rows],
-            "customdata": names,
-            "marker": {"color": COLOURS[v], "line": {"width": 0}},
-            "hovertemplate": "%{customdata}: %{y:.1%}<extra>" + v.label.replace("_", " ") + "</extra>",
-        }
+        _bars(v, [counts.get(v.label, 0) / size for _, counts, size in rows], names, lying=few)
         for v in sorted(Verdict, reverse=True)
         if v.label in seen
     ]
-    few = len(rows) <= 40
-    x_axis = {
-        "tickvals": list(range(len(rows))) if few else [],
-        "ticktext": names if few else [],
-        "tickangle": -45,
-        "showgrid": False,
-    }
-    x_axis["title"] = {"text": "problems, by share of passed cells"}
+    share = {"tickformat": ".0%", "range": [0, 1]}
+    layout: dict[str, Any] = {"barmode": "stack", "bargap": 0.16, "showlegend": False}
+    if few:
+        side = {"tickvals": list(range(len(rows))), "ticktext": names, "showgrid": False, "range": [len(rows) - 0.5, -0.5]}
+        return {"data": traces, "layout": layout | {"xaxis": share, "yaxis": side, "height": 70 + 20 * len(rows)}}
+    bottom = {"tickvals": [], "showgrid": False, "title": {"text": "problems, by share of passed cells"}}
+    return {"data": traces, "layout": layout | {"xaxis": bottom, "yaxis": share}}
+
+
+def _bars(verdict: Verdict, shares: list[float], names: list[str], *, lying: bool) -> dict[str, Any]:
+    places, shown = list(range(len(shares))), verdict.label.replace("_", " ")
     return {
-        "data": traces,
-        "layout": {
-            "barmode": "stack",
-            "bargap": 0.12,
-            "xaxis": x_axis,
-            "yaxis": {"tickformat": ".0%", "range": [0, 1]},
-            "showlegend": False,
-        },
+        "type": "bar",
+        "name": shown,
+        "orientation": "h" if lying else "v",
+        "x": shares if lying else places,
+        "y": places if lying else shares,
+        "customdata": names,
+        "meta": verdict.label,
+        "marker": {"line": {"width": 0}},
+        "hovertemplate": f"%{{customdata}}: %{{{'x' if lying else 'y'}:.1%}}<extra>{shown}</extra>",
     }

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.types import GateResult, RunRecord, Verdict
-from tasks.report_figures import COLOURS
 from tasks.report_text import number, percent
 
 PREFERRED = ("majority", "codet")
@@ -48,6 +47,11 @@ class SelectorRow:
         return self.passes[0]
 
     @property
+    def unmeasured(self) -> bool:
+        """Whether the number of problems is not known."""
+        return math.isnan(self.problems)
+
+    @property
     def bounded(self) -> bool:
         """Whether there is an interval to draw."""
         return not any(math.isnan(v) for v in (self.pass_1, self.lo, self.hi))
@@ -58,7 +62,6 @@ class VerdictRow:
     """One verdict over the whole run. ``width``: share of all cells, for the bar; ``share``: the stored metric."""
 
     label: str
-    colour: str
     cells: int
     width: float
     share: float
@@ -125,7 +128,7 @@ def verdict_rows(run: RunRecord) -> list[VerdictRow]:
         counts.update(matrix.counts())
     total = counts.total()
     return [
-        VerdictRow(v.label, COLOURS[v], counts[v.label], counts[v.label] / total, metric(run, f"cells/{v.label}"))
+        VerdictRow(v.label, counts[v.label], counts[v.label] / total, metric(run, f"cells/{v.label}"))
         for v in sorted(Verdict, reverse=True)
         if counts[v.label]
     ]

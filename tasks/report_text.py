@@ -30,15 +30,15 @@ def finalize(value: object) -> object:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def label(text: str) -> str:
+def label(text: str, limit: int = MAX_LABEL) -> str:
     """A name short enough for a table or an axis, on one line."""
     shown = visible(" ".join(text.split()) or "(blank)")
-    return shown if len(shown) <= MAX_LABEL else shown[: MAX_LABEL - 1] + "…"
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
-def plot_label(text: str) -> str:
+def plot_label(text: str, limit: int = MAX_LABEL) -> str:
     """``label`` for plotly, which reads a few HTML tags (links too) in every string that it draws."""
-    return label(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return label(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def clip(text: str) -> tuple[str, str]:
@@ -51,8 +51,10 @@ def clip(text: str) -> tuple[str, str]:
 
 
 def percent(value: float) -> str:
-    """A share as ``37.2 %``; ``undefined`` for NaN."""
-    return UNDEFINED if math.isnan(value) else f"{100 * value:.1f}\u00a0%"
+    """A share as ``37.2 %``; ``undefined`` for NaN; a share that is not zero never reads as zero."""
+    if math.isnan(value):
+        return UNDEFINED
+    return "< 0.1\u00a0%" if 0 < value < 0.0005 else f"{100 * value:.1f}\u00a0%"
 
 
 def number(value: float) -> str:

@@ -1,12 +1,14 @@
-"""Settings and configuration → sampler, executor, store. The one place that decides which implementation is used; tests replace it here."""
+"""Settings and configuration → sampler, executor, store: the one place that decides which implementation is used."""
 
 from __future__ import annotations
+
+from sandbox.executor import open_executor as open_sandbox
 
 from db.store import SqlStore, open_store
 from models.backends.replay import ReplayGenerator
 from models.config import ReplayConfig, SandboxConfig
 from models.ports import Executor, Generator
-from sandbox.executor import open_executor as open_sandbox
+from tasks.jsonl import read_lines
 from tasks.settings import Settings, load_settings
 
 
@@ -23,4 +25,4 @@ def open_executor(config: SandboxConfig, settings: Settings | None = None) -> Ex
 
 def open_generator(config: ReplayConfig) -> Generator:
     """The model behind a configuration."""
-    return ReplayGenerator(config)
+    return ReplayGenerator(config, read_lines)

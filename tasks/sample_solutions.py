@@ -1,4 +1,4 @@
-"""Candidates: n samples a problem from the policy model, through the same port whether a model draws them or a replay serves them."""
+"""Candidates: n samples a problem from the policy model, through one port whether a model draws them or a replay serves them."""
 
 from __future__ import annotations
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from prefect import task
 
-from models.budget_replay import replay_budget, scaling_curve
+from models.budget_replay import replay_budget
 from models.config import RunConfig
 from models.errors import InputError
 from models.lines import MatrixLine
 from models.metrics import score_rankings
 from models.reward.registry import rank_all, resolve
+from models.scaling import scaling_curve
 from models.types import Labels, PassMatrix, Ranking, SolutionSet, TestSet
 from tasks.caching import ONCE
 from tasks.jsonl import read_lines, write_lines
@@ -54,8 +55,15 @@ def _curves(config: RunConfig, whole: Shard) -> dict[str, Any]:
     policies = ("equal", "greedy", "greedy-gold")
     curves = replay_budget(full, labels, policies=policies, budgets=steps, orders=100, seed=config.seed)
     voting = [s for s in config.selectors if s not in {"random", "oracle"}]
-    scaling = {s: scaling_curve(full, labels, selector=s, ms=steps, orders=100, seed=config.seed) for s in voting}
-    return {**curves, "scaling": scaling}
+    return {**curves, "scaling": {s: _scaling(full, labels, s, steps, config) for s in voting}}
+
+
+def _scaling(
+    matrices: Mapping[str, PassMatrix], labels: Mapping[str, Labels], selector: str, steps: Sequence[int], config: RunConfig
+) -> list[dict[str, Any]]:
+    """Accuracy at each number of tests with every candidate."""
+    curve: dict[str, Any] = scaling_curve(matrices, labels, selector, ns=[config.n_solutions], ms=steps, seed=config.seed)
+    return [{"tests": p["m"], **{name: p[name] for name in ("accuracy", "lo", "hi")}} for p in curve["points"]]
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ def _check_tests(path: Path, matrices: Mapping[str, PassMatrix]) -> None:
     for line in read_lines(path, TestSet):
         matrix = matrices.get(line.task_id)
         if matrix is not None and line.digests != matrix.test_digests:
-            raise InputError(f"{path}: task_id {line.task_id!r}: its tests are not the columns of the matrix; pass the T file it was made of")
+            raise InputError(f"{path}: task_id {line.task_id!r}: expected the tests that are the columns of the matrix")
 
 
 def budget_files(
@@ -113,9 +121,7 @@ def budget_files(
     """Replay stored matrices under test budgets: the JSON of ``coderm budget``. Raises InputError."""
     matrices = read_matrices(matrix)
     known = read_labels(labels, matrices)
-    return dict(
-        replay_budget(matrices, known, policies=policies, budgets=budgets, orders=orders, seed=seed, selector=selector)
-    )
+    return dict(replay_budget(matrices, known, policies=policies, budgets=budgets, orders=orders, seed=seed, selector=selector))
 
 
 def read_matrices(path: Path) -> dict[str, PassMatrix]:

@@ -7,11 +7,13 @@ futures; over 16,400 solutions and 74,000 tests that walk costs seconds a task. 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 from prefect.utilities.annotations import quote
 
 from models.types import Labels, PassMatrix, Problem, SolutionSet, TestSet
+
+T = TypeVar("T")
 
 
 class Shard:
@@ -62,6 +64,6 @@ def joined(shards: Iterable[Shard]) -> Shard:
     return whole
 
 
-def unwalked[T](value: T) -> T:
+def unwalked(value: T) -> T:
     """Hand ``value`` to a task without Prefect's walk through it; the task receives ``value`` itself."""
     return cast(T, quote(value))

@@ -153,6 +153,6 @@ def _worst_rows(column: str, kwargs: Mapping[str, Any], frame: pd.DataFrame) -> 
     return [str(name) for name in ordered[frame.columns[0]].head(SAMPLE_SIZE)]
 
 
-def _plain(value: Any) -> int | float | None:
-    """A JSON number."""
+def _plain(value: Any) -> Any:
+    """A number that JSON can hold, where numpy gave one of its own."""
     return value.item() if hasattr(value, "item") else value

@@ -32,6 +32,9 @@ def wait_for_records(flow_run_id: str, timeout_s: float = 10.0) -> int:
             return before if before == count() else None
 
         poll = retry(
-            retry=retry_if_result(lambda n: n is None), stop=stop_after_delay(timeout_s), wait=wait_fixed(0.1), retry_error_callback=lambda _: 0
+            retry=retry_if_result(lambda n: n is None),
+            stop=stop_after_delay(timeout_s),
+            wait=wait_fixed(0.1),
+            retry_error_callback=lambda _: 0,
         )
-        return int(poll(settled)())
+        return poll(settled)() or 0

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from functools import cache
-from glob import glob
 from pathlib import Path
 
 import pytest
@@ -21,13 +21,16 @@ PUBLIC_DATA = ROOT.parent / "shared" / "data"
 def missing(part: str) -> str | None:
     """Why the part is not there, or None."""
     if part == "docker":
+        from sandbox.docker_runtime import connect
         from sandbox.image import engine_answers, image_digest
 
-        if not engine_answers():
+        if not engine_answers(None):
             return "no container engine answers; start one, or see `coderm doctor`"
-        return None if image_digest("coderm-sandbox:latest") else "no sandbox image; run `coderm sandbox build`"
+        with closing(connect(None)) as client:
+            found = image_digest(client, "coderm-sandbox:latest")
+        return None if found else "no sandbox image; run `coderm sandbox build`"
     if part == "postgres":
-        found = shutil.which("initdb") or glob("/usr/lib/postgresql/*/bin/initdb")
+        found = shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         return None if found else "no PostgreSQL programs; install PostgreSQL"
     if part == "browser":
         names = ("chromium", "chromium-browser", "google-chrome")

@@ -1,7 +1,7 @@
 """Alembic's entry: runs on the connection, inside the transaction, that ``db.schema.upgrade`` hands over.
 
-A new revision after a change of ``db/tables.py``: put a connection to an upgraded SQLite file into ``alembic_config().attributes`` and call
-``alembic.command.revision(config, "what changed", autogenerate=True, rev_id="0002")``; then read what it wrote.
+A new revision after a change of ``db/tables.py``: put a connection to an upgraded SQLite file into ``alembic_config().attributes``
+and call ``alembic.command.revision(config, "what changed", autogenerate=True, rev_id="0002")``; then read what it wrote.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command tree. Each group is a file beside this one; a command reads its arguments, calls below, prints, and decides nothing."""
+"""The command tree. Each group is a file beside this one; a command reads arguments, calls below, prints, and decides nothing."""
 
 import typer
 

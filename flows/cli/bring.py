@@ -21,3 +21,24 @@ def import_files(
 
     Example: coderm import humaneval HumanEval.jsonl.gz --out bench/humaneval
     """
+    from models.errors import InputError
+    from tasks.importers.registry import import_format
+    from tasks.importers.result import ImportRequest, write_import
+
+    if unit not in {"assert", "sample"}:
+        raise InputError(f"--unit {unit!r}: expected assert or sample")
+    request = ImportRequest(
+        format=format_,
+        files=tuple(files or ()),
+        problems=problems,
+        solutions=solutions,
+        test_problems=test_problems,
+        tests=tests,
+        asserts_per_sample=asserts_per_sample,
+        unit="sample" if unit == "sample" else "assert",
+    )
+    result = import_format(request)
+    for name, lines in write_import(result, out).items():
+        typer.echo(f"{out / name}  {lines} lines")
+    for note, count in result.notes.items():
+        typer.echo(f"{count} {note}", err=True)

@@ -25,7 +25,7 @@ def execute(
     problems: Annotated[Path | None, typer.Option("--problems", help="P file: entry points, preambles, limits")] = None,
     sandbox: Runtime = "auto",
     workers: Workers = None,
-    timeout_s: Annotated[float, typer.Option("--timeout-s", help="CPU seconds of a cell; the wall limit is max(2 x, + 0.5 s)")] = 1.0,
+    timeout_s: Annotated[float, typer.Option("--timeout-s", help="CPU seconds a cell; wall max(2 x, + 0.5 s)")] = 1.0,
     memory_mib: Memory = 512,
     no_cache: NoCache = False,
 ) -> None:

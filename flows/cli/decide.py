@@ -33,18 +33,20 @@ def select(
         print_json(done.table)
         return
     if labels is None:
-        typer.echo(f"{done.problems} problems ranked by {', '.join(done.table)}" + (f" → {out}" if out else "; --labels adds pass@k, --out the ranking"))
+        where = f" → {out}" if out else "; --labels adds pass@k, --out the ranking"
+        typer.echo(f"{done.problems} problems ranked by {', '.join(done.table)}{where}")
         return
     ks = _numbers(k, "--k")
     rows = [(name, *(row.get(str(x), float("nan")) for x in ks), done.fallbacks[name]) for name, row in done.table.items()]
-    print_table(f"{done.problems} problems, {done.unjudged} unjudged solutions left out", ("selector", *(f"pass@{x}" for x in ks), "fallbacks"), rows)
+    title = f"{done.problems} problems, {done.unjudged} unjudged solutions left out"
+    print_table(title, ("selector", *(f"pass@{x}" for x in ks), "fallbacks"), rows)
 
 
 def budget(
     matrix: Matrix,
     labels: Annotated[Path, typer.Option("--labels", help="L file")],
     selector: Annotated[str, typer.Option("--selector", help="auto, or one name")] = "auto",
-    policy: Annotated[str, typer.Option("--policy", help="equal, greedy, greedy-gold; joined by commas")] = "equal,greedy,greedy-gold",
+    policy: Annotated[str, typer.Option("--policy", help="names joined by commas")] = "equal,greedy,greedy-gold",
     budgets: Annotated[str, typer.Option("--budgets", help="average tests a problem, joined by commas")] = "1,2,4,8,16,32,64",
     orders: Annotated[int, typer.Option("--orders", min=1, help="random orders of the tests")] = 100,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
@@ -63,8 +65,10 @@ def budget(
         return
     whole = done["all"]
     rows = [("all tests", whole["mean_tests"], whole["accuracy"], whole["lo"], whole["hi"])]
-    rows += [(name, p["mean_tests"], p["accuracy"], p["lo"], p["hi"]) for name, points in done.items() if name != "all" for p in points]
-    print_table(f"{whole['selector']}, {whole['problems']} problems, {orders} orders", ("policy", "mean tests", "accuracy", "lo", "hi"), rows)
+    points = [(name, p) for name, line in done.items() if name != "all" for p in line]
+    rows += [(name, p["mean_tests"], p["accuracy"], p["lo"], p["hi"]) for name, p in points]
+    title = f"{whole['selector']}, {whole['problems']} problems, {orders} orders"
+    print_table(title, ("policy", "mean tests", "accuracy", "lo", "hi"), rows)
 
 
 def _numbers(text: str, option: str) -> tuple[int, ...]:

@@ -26,11 +26,12 @@ def doctor() -> None:
 
 @sandbox_app.command("build")
 def build(
-    base: Annotated[str | None, typer.Option("--base", help="base image  [default: CODERM_SANDBOX_BASE, a local one, a pull, debootstrap]")] = None,
+    base: Annotated[str | None, typer.Option("--base", help="base image  [default: a local one, a pull, debootstrap]")] = None,
     if_engine: Annotated[bool, typer.Option("--if-engine", help="do nothing, and say so, where no engine answers")] = False,
 ) -> None:
     """Build the sandbox image. Example: coderm sandbox build --base python:3.11-slim-bookworm"""
     from sandbox.image import build_image, engine_answers
+
     from tasks.settings import load_settings
 
     settings = load_settings()
@@ -45,6 +46,7 @@ def build(
 def prune() -> None:
     """Remove containers that a killed run left behind. Example: coderm sandbox prune"""
     from sandbox.docker_runtime import prune as prune_containers
+
     from tasks.settings import load_settings
 
     typer.echo(f"{prune_containers(load_settings().docker_host)} containers removed")

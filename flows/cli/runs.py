@@ -32,7 +32,8 @@ def show(run: RunId, format_: Annotated[str, typer.Option("--format", help="tabl
     if format_ == "json":
         print_json({"run_id": record.run_id, "config": record.config, "metrics": record.metrics, "provenance": record.provenance})
         return
-    print_table(f"{record.run_id}: {record.benchmark}, {len(record.problems)} problems", ("metric", "value"), sorted(record.metrics.items()))
+    title = f"{record.run_id}: {record.benchmark}, {len(record.problems)} problems"
+    print_table(title, ("metric", "value"), sorted(record.metrics.items()))
     print_table("provenance", ("what", "value"), record.provenance.items())
 
 
@@ -62,7 +63,7 @@ def cell(
         typer.echo(f"── {title}\n{text}\n")
 
 
-def report(run: RunId, out: Annotated[Path | None, typer.Option("--out", help="where to write  [default: reports/ under the state]")] = None) -> None:
+def report(run: RunId, out: Annotated[Path | None, typer.Option("--out", help="file  [default: under the state]")] = None) -> None:
     """Write one self-contained HTML page of a run. Example: coderm report 20261123-0045 --out report.html"""
     from tasks.report import write_report
     from tasks.resources import open_database

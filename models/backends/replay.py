@@ -1,32 +1,41 @@
 """Replay: serves recorded samples through the port of a real model, in the order in which they were recorded.
 
-Decides nothing and invents nothing: sample k of a task is what stands at index k of its line. Everything that a call asks for is found
-and counted before the first generation goes out, so that a recording that is too short stops the job instead of shrinking it. Refuses
-to repeat, to truncate, and to serve a task that it has no line for. The trade: each call reads the file once and keeps the lines asked for.
+Decides nothing and invents nothing: sample k of a task is what stands at index k of its line. Everything that a call asks for is
+found and counted before the first generation goes out, so that a recording that is too short stops the job instead of shrinking
+it. Refuses to repeat, to truncate, and to serve a task that it has no line for. The trade: each call reads the file once and
+keeps the lines asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Protocol, Self
 
 from models.config import ReplayConfig
 from models.errors import ExhaustedError
 from models.types import Generation, GenerationRequest, GeneratorIdentity, Sample, SolutionSet, TestSet, UnitTest
 
 Recording = SolutionSet | TestSet
-ReadRecordings = Callable[[Path], Iterable[Recording]]
-"""Streams the lines of an S or T file; raises InputError for a bad one."""
+Samples = tuple[str, ...] | tuple[UnitTest, ...]
+LINES: dict[str, type[Recording]] = {"solution": SolutionSet, "test": TestSet}
+
+
+class ReadLines(Protocol):
+    """Streams the records of a file; raises InputError for a bad one (``tasks.jsonl.read_lines``)."""
+
+    def __call__(self, path: Path | str, model: type[Recording], /) -> Iterable[Recording]:
+        """One record a line."""
+        ...
 
 
 class ReplayGenerator:
-    """A ``Generator`` over one S file (``kind`` "solution") or T file ("test")."""
+    """A ``Generator`` over one S file, for requests of kind "solution", or one T file, for "test"."""
 
-    def __init__(self, config: ReplayConfig, kind: Literal["solution", "test"], read: ReadRecordings) -> None:
-        """``read``: how lines become records (tasks/jsonl.py), given because this layer opens no files by itself."""
-        self._config, self._kind, self._read = config, kind, read
+    def __init__(self, config: ReplayConfig, read: ReadLines) -> None:
+        """``read``: how lines become records, given because this layer knows no file format."""
+        self._config, self._read = config, read
 
     def __enter__(self) -> Self:
         """Nothing to acquire: a missing file is the first call's error."""
@@ -43,35 +52,34 @@ class ReplayGenerator:
     def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Generation]:
         """One generation a request, in the order of the requests.
 
-        Raises before the first one: ExhaustedError when a task has fewer than ``n`` samples or no line, InputError for a bad file,
-        ValueError for a request of the other kind.
+        Raises before the first one: ExhaustedError when a task has fewer than ``n`` samples or no line, InputError for a bad file.
         """
-        if wrong := [r.task_id for r in requests if r.kind != self._kind]:
-            raise ValueError(f"{self._config.path} replays {self._kind}s; task {wrong[0]!r} was asked for the other kind")
-        recorded = self._recorded({r.task_id for r in requests})
+        kinds = {r.kind for r in requests}
+        recorded = {kind: self._recorded(kind, {r.task_id for r in requests if r.kind == kind}) for kind in kinds}
         for request in requests:
-            self._require(request, recorded.get(request.task_id))
-        return (self._served(request, recorded[request.task_id]) for request in requests)
+            self._require(request, recorded[request.kind].get(request.task_id))
+        return (self._served(request, recorded[request.kind][request.task_id]) for request in requests)
 
-    def _recorded(self, task_ids: set[str]) -> dict[str, tuple[str, ...] | tuple[UnitTest, ...]]:
-        return {line.task_id: _samples(line) for line in self._read(self._config.path) if line.task_id in task_ids}
+    def _recorded(self, kind: str, task_ids: set[str]) -> dict[str, Samples]:
+        lines = self._read(self._config.path, LINES[kind])
+        return {line.task_id: _samples(line) for line in lines if line.task_id in task_ids}
 
-    def _require(self, request: GenerationRequest, samples: Sequence[str | UnitTest] | None) -> None:
+    def _require(self, request: GenerationRequest, samples: Samples | None) -> None:
         available = len(samples or ())
         if available < request.n:
             held = f"{available} are recorded" if samples is not None else "0 are recorded (the task has no line)"
             raise ExhaustedError(
-                f"{self._config.path}: task {request.task_id!r}: {request.n} {self._kind}s were asked for and {held}; "
+                f"{self._config.path}: task {request.task_id!r}: {request.n} {request.kind}s were asked for and {held}; "
                 f"ask for {available} at most, or record more"
             )
 
     @staticmethod
-    def _served(request: GenerationRequest, samples: Sequence[str | UnitTest]) -> Generation:
+    def _served(request: GenerationRequest, samples: Samples) -> Generation:
         served = tuple(Sample(content=content, text=_text(content)) for content in samples[: request.n])
         return Generation(task_id=request.task_id, kind=request.kind, prompt_digest=request.prompt_digest, samples=served)
 
 
-def _samples(line: Recording) -> tuple[str, ...] | tuple[UnitTest, ...]:
+def _samples(line: Recording) -> Samples:
     return line.solutions if isinstance(line, SolutionSet) else line.tests
 
 

@@ -38,12 +38,12 @@ class ReplayProblem:
     @property
     def units(self) -> int:
         """Distinct tests."""
-        return self.spread.shape[0]
+        return int(self.spread.shape[0])
 
     @property
     def solutions(self) -> int:
         """Candidates, judged or not."""
-        return self.membership.shape[0]
+        return int(self.membership.shape[0])
 
     @property
     def base_rate(self) -> float:
@@ -68,9 +68,9 @@ def _reduce(matrix: PassMatrix, labels: Labels) -> ReplayProblem:
     if view.missing:
         raise InputError(f"{matrix.task_id}: {view.missing} cells are not_run, so its accuracy is undefined: execute them first")
     classes = classes_of(view.passes)
-    digests = {digest: rank for rank, digest in enumerate(dict.fromkeys(view.test_digests))}
-    spread = np.zeros((len(digests), classes.passes.shape[1]))
-    np.add.at(spread, ([digests[d] for d in view.test_digests], classes.pattern_of), 1.0)
+    rank = {digest: place for place, digest in enumerate(dict.fromkeys(view.test_digests))}
+    spread = np.zeros((len(rank), classes.passes.shape[1]))
+    np.add.at(spread, (np.array([rank[d] for d in view.test_digests], dtype=np.intp), classes.pattern_of), 1.0)
     membership = np.zeros((view.passes.shape[0], classes.passes.shape[0]))
     membership[np.arange(len(membership)), classes.class_of] = 1.0
     judged = np.array([right is not None for right in labels.correct], dtype=np.float64)
@@ -90,7 +90,7 @@ def expected_correct(
     scores = np.where(judged > 0, selector.score(problem.classes.passes, rows, cols), -np.inf)
     best = scores.max(axis=-1, keepdims=True, initial=-np.inf)
     ranked = np.isfinite(best)
-    slack = np.where(ranked, selector.tolerance * np.maximum(1.0, np.abs(best)), 0.0)
+    slack = selector.tolerance * np.maximum(1.0, np.abs(np.where(ranked, best, 0.0)))
     first = np.where(ranked, scores >= best - slack, judged > 0)
     with np.errstate(invalid="ignore"):
         return np.asarray((first * right).sum(axis=-1) / (first * judged).sum(axis=-1))

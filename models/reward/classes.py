@@ -58,7 +58,7 @@ def _distinct(matrix: BoolMatrix) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.
     """(index of the first row of each kind, kind of each row), kinds in order of their packed bits."""
     if matrix.shape[0] == 0 or matrix.shape[1] == 0:
         return np.zeros(min(1, matrix.shape[0]), dtype=np.intp), np.zeros(matrix.shape[0], dtype=np.intp)
-    packed = np.packbits(matrix, axis=1)
+    packed = np.ascontiguousarray(np.packbits(matrix, axis=1))
     keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
     return first, kind.reshape(-1)
@@ -82,6 +82,12 @@ def same_rows(passes: BoolMatrix, cols: FloatArray) -> BoolMatrix:
 
 
 def sizes_of(passes: BoolMatrix, rows: FloatArray, cols: FloatArray) -> FloatArray:
-    """(..., K) solutions that no asked test tells apart from the class, itself included."""
+    """(..., K) solutions that no asked test tells apart from the class, itself included.
+
+    ``same`` is symmetric, so n sub-samples of solutions over one of tests are one product, (n, K) by (K, K): the shape of a
+    scaling study, 20 times fewer products than one a pair.
+    """
     same = same_rows(passes, cols).astype(np.float64)
+    if same.ndim > 3 and same.shape[-3] == 1 and rows.ndim > 1:
+        return np.asarray(rows @ same[..., 0, :, :])
     return np.asarray((same @ rows[..., None])[..., 0])

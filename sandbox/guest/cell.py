@@ -24,7 +24,7 @@ MAX_FILE_BYTES = 64 << 20
 class Spec:
     """What one cell runs. ``style``: function, stdin or checker."""
 
-    __slots__ = ("cpu_s", "detail", "entry_point", "memory_bytes", "nproc", "scratch", "solution", "style", "test")
+    __slots__ = ("cpu_s", "detail", "entry_point", "hidden", "memory_bytes", "nproc", "scratch", "solution", "style", "test")
 
     def __init__(self, **fields: Any) -> None:
         """``memory_bytes`` is address space above what the supervisor itself has mapped; ``nproc`` None: bounded elsewhere."""
@@ -49,23 +49,33 @@ def run(spec: Spec, nonce: bytes, channel: int, output: int | None) -> NoReturn:
         os._exit(status)
 
 
-def _descriptors(spec: Spec, channel: int, output: int | None) -> None:
+def standard_streams() -> None:
+    """Done once by the supervisor: 0, 1 and 2 are empty or go nowhere, with Python's text streams on them, for every cell alike."""
     null = os.open(NULL, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def guest_names() -> tuple[str, ...]:
+    """Modules of ours that a cell must not find; computed once, since looking at every name after a fork touches every page."""
+    return tuple(name for name in sys.modules if name.split(".")[0] == "sandbox")
+
+
+def _descriptors(spec: Spec, channel: int, output: int | None) -> None:
     if spec.style == "stdin":
         source = os.memfd_create("stdin", os.MFD_CLOEXEC)
         os.write(source, spec.test.encode("utf-8", "surrogatepass"))
         os.lseek(source, 0, os.SEEK_SET)
         os.dup2(source, 0)
         os.close(source)
-    else:
-        os.dup2(null, 0)
-    os.dup2(null if output is None else output, 1)
-    os.dup2(null, 2)
+    if output is not None:
+        os.dup2(output, 1)
     os.closerange(3, channel)
-    os.closerange(channel + 1, 64)
-    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    os.closerange(channel + 1, channel + 8)
 
 
 def _limits(spec: Spec) -> None:
@@ -87,15 +97,15 @@ def _surroundings(spec: Spec) -> None:
     os.chdir(spec.scratch)
     random.seed(0)  # the same cell draws the same numbers: a verdict must be repeatable
     gc.enable()
-    for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
+    for name in spec.hidden:
         del sys.modules[name]
-    sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") != "Guest"]
+    del sys.meta_path[0]  # the finder of the guest's own sources
 
 
 def _run_program(spec: Spec, nonce: bytes, channel: int) -> int:
     """A stdin program as Python itself runs it: ``__main__``, exit handlers, status. Evidence is its output and its status."""
     try:
-        code = program.compile_alone(spec.solution, "<solution>")
+        code = program.unmarshal(spec.solution) or program.compile_alone(spec.solution, "<solution>")
     except program.Uncompilable as error:
         letter = report.MEMORY if error.memory else report.BAD_SOLUTION
         os.write(channel, report.compose(nonce, letter, "solution: %s" % error))

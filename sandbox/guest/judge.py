@@ -108,14 +108,14 @@ def blame(error: BaseException) -> str:
     return report.FAILED if isinstance(error, AssertionError) else report.ERROR
 
 
-def judge(solution: str, test: str, entry_point: str | None) -> tuple[str, str]:
+def judge(solution: str | bytes, test: str | bytes, entry_point: str | None) -> tuple[str, str]:
     """(letter, detail) of one function cell. Runs untrusted code: call it in a process that is thrown away."""
     try:
-        code = program.compile_alone(solution, "<solution>")
+        code = program.unmarshal(solution) or program.compile_alone(solution, "<solution>")
     except program.Uncompilable as error:
         return (report.MEMORY if error.memory else report.BAD_SOLUTION), "solution: %s" % error
     try:
-        test_code, counted = program.compile_test(test)
+        test_code = program.unmarshal(test) or program.compile_test(test)
     except program.Uncompilable as error:
         return (report.MEMORY if error.memory else report.BAD_TEST), "test: %s" % error
     try:
@@ -123,19 +123,20 @@ def judge(solution: str, test: str, entry_point: str | None) -> tuple[str, str]:
     except BaseException as error:
         return (report.MEMORY if isinstance(error, MemoryError) else report.ERROR), "loading the solution: " + describe(error)
     try:
-        return _run_test(test_code, counted, module, entry_point)
+        return _run_test(test_code, module, entry_point)
     except BaseException as error:
         return blame(error), describe(error)
 
 
-def _run_test(code: Any, counted: Any, module: Any, entry_point: str | None) -> tuple[str, str]:
+def _run_test(test: program.TestCode, module: Any, entry_point: str | None) -> tuple[str, str]:
+    code, asserts, raises = test
     namespace = program.test_namespace(module, entry_point)
     exec(code, namespace)
     held = 0
     check = namespace.get("check")
     if entry_point and callable(check) and check is not vars(module).get("check"):
         check(getattr(module, entry_point) if hasattr(module, entry_point) else _missing(entry_point))
-        held += 0 if counted.asserts or not counted.raises else 1
+        held += 0 if asserts or not raises else 1
     classes = test_cases(namespace, vars(module))
     tally = run_classes(classes) if classes else None
     if tally is not None and tally.letter != report.PASSED:

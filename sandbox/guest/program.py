@@ -11,10 +11,11 @@ from __future__ import annotations
 import ast
 import builtins
 import itertools
+import marshal
 import resource
 import sys
 import types
-from typing import Any
+from typing import Any, Tuple
 
 TICK = "__assert_ran__"
 TEST_MODULE = "generated_test"
@@ -44,6 +45,15 @@ class _Ticker(ast.NodeTransformer):
         return node
 
 
+TestCode = Tuple[types.CodeType, int, int]
+"""Byte code of a test, its assert statements, its raise statements."""
+
+
+def unmarshal(source: str | bytes) -> Any:
+    """What the compiler process made of a source, or None for one that is still text."""
+    return marshal.loads(source) if isinstance(source, bytes) else None
+
+
 def compile_alone(source: str | ast.AST, filename: str) -> types.CodeType:
     """Byte code of one source. Raises Uncompilable for whatever the compiler says, parser bombs included."""
     try:
@@ -59,7 +69,7 @@ def _used_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def compile_test(source: str) -> tuple[types.CodeType, _Ticker]:
+def compile_test(source: str) -> TestCode:
     """Byte code of a test with a tick after every assert, and what was counted on the way. Raises Uncompilable."""
     try:
         tree = ast.parse(source, "<test>")
@@ -69,7 +79,7 @@ def compile_test(source: str) -> tuple[types.CodeType, _Ticker]:
         raise Uncompilable("too complex to parse", memory=_used_mib() > 256) from error
     except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
         raise Uncompilable("%s: %s" % (type(error).__name__, error)) from error
-    return compile_alone(tree, "<test>"), ticker
+    return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises
 
 
 def load_solution(code: types.CodeType, entry_point: str | None) -> types.ModuleType:

@@ -3,6 +3,10 @@
 The supervisor never opens or follows what a cell made: it looks whether the directory has entries, and if so a forked child
 removes them by descriptor, without following links, under limits of its own. What cannot be removed in time makes the slot
 unusable, and the host replaces it.
+
+Removing everything in a directory is dangerous where the directory is not ours, so one is claimed before the first cell: it must be
+a mount of our own namespace (we are pid 1) or carry our name, and it must be empty. The supervisor cleans nothing that it could
+not claim; it refuses to start.
 """
 
 from __future__ import annotations
@@ -17,6 +21,25 @@ CLEANING_S = 5.0
 """Seconds for a removal: 4,096 inodes, the most a scratch space holds, take under 0.1 s."""
 
 
+OWN_PREFIX = "coderm-scratch-"
+"""Name of a scratch directory that a runtime without a mount namespace makes for one slot."""
+
+
+class NotOurs(Exception):
+    """A directory that must not be emptied was named as scratch space."""
+
+
+def claim(directories: list[str]) -> None:
+    """Raises NotOurs unless each directory is safe to empty for ever after."""
+    for directory in directories:
+        own_mount = os.getpid() == 1 and os.path.ismount(directory)
+        own_name = os.path.basename(directory).startswith(OWN_PREFIX)
+        if not (own_mount or own_name):
+            raise NotOurs("%s is neither a mount of this sandbox nor a directory that it made" % directory)
+        if os.path.isdir(directory) and os.listdir(directory):
+            raise NotOurs("%s is not empty: scratch space must be empty before the first cell" % directory)
+
+
 def is_empty(directories: list[str]) -> bool:
     """True when no directory has an entry; one that does not exist counts as empty."""
     for directory in directories:
@@ -29,7 +52,7 @@ def is_empty(directories: list[str]) -> bool:
 
 
 def empty(directories: list[str]) -> bool:
-    """Remove everything in the directories. False when something would not go: the slot is spoilt."""
+    """Remove everything in claimed directories. False when something would not go: the slot is spoilt."""
     if is_empty(directories):
         return True
     pid = os.fork()

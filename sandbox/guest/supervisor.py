@@ -4,7 +4,7 @@ It never compiles, imports, opens, follows or believes what a cell made, and it 
 from the same warm state. Requests: ``load`` (one problem's tests and limits), ``row`` (one solution, the columns wanted),
 ``check`` (a checker over one output). Answers come as batches of evidence, at most ``FLUSH_S`` after the cell:
 
-    [column, ending, letter, exit status or -signal, CPU ms, wall ms, note, output digest, output text or null]
+    [column, ending, letter, exit status or -signal, CPU ms, wall ms, note, output digest, output text or null, marks]
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import sys
 import time
 from typing import Any
 
-from sandbox.guest import cell, kernel, processes, report, scratch, watch, wire
+from sandbox.guest import cell, compiler, kernel, processes, report, scratch, watch, wire
 
+FROM_HOST, TO_HOST = 3, 4
 FLUSH_S = 0.05
 MAX_OUTPUT = 8 << 20
 """Bytes of stdout that are kept; a program that writes more has written something else than what was expected."""
@@ -41,15 +42,17 @@ class Supervisor:
         self.missing: list[str] = []
         self.base_bytes = 0
         self.problem: dict[str, Any] = {}
+        self.tests: list[Any] = []
+        self.hidden = cell.guest_names()
 
     def prepare(self, isolate: bool, scratch_mib: int) -> None:
         """Shield this process, mount what is ours, warm up."""
         if isolate:
-            done = [kernel.mount_tmpfs(path, scratch_mib) for path in self.directories]
             self._need(kernel.read_only_root(), "the file system is not read-only")
             done = [kernel.mount_tmpfs(path, scratch_mib) for path in self.directories]
             self._need(all(done), "scratch space has no limit of its own")
             self._need(kernel.drop_capabilities(), "capabilities are not dropped")
+        scratch.claim(self.directories)
         self._need(kernel.no_new_privileges(), "no-new-privileges is not set")
         kernel.adopt_orphans()
         for name in PREIMPORTED.split():
@@ -67,11 +70,17 @@ class Supervisor:
 
     def load(self, problem: dict[str, Any]) -> None:
         """Take one problem; modules its tests need are imported once, before the fork."""
-        self.problem = problem
+        self.problem, self.tests = problem, problem["tests"]
         if any("Async" in test or "asyncio" in test for test in problem["tests"] if isinstance(test, str)):
             import asyncio  # noqa: F401
+        if problem["style"] == "function":
+            self.tests = compiler.compile_all(self.tests, "test", self._memory_bytes())
 
-    def spec(self, style: str, solution: str, test: Any) -> cell.Spec:
+    def _memory_bytes(self) -> int:
+        """Address space of a cell: what this process has mapped already, and the limit on top."""
+        return self.base_bytes + (int(self.problem["memory_mib"]) << 20)
+
+    def spec(self, style: str, solution: Any, test: Any) -> cell.Spec:
         """What a cell of the loaded problem runs."""
         return cell.Spec(
             style=style,
@@ -80,7 +89,8 @@ class Supervisor:
             entry_point=self.problem["entry_point"],
             detail=self.problem.get("detail", False),
             cpu_s=self.problem["timeout_s"],
-            memory_bytes=self.base_bytes + (self.problem["memory_mib"] << 20),
+            memory_bytes=self._memory_bytes(),
+            hidden=self.hidden,
             nproc=self.nproc,
             scratch=self.directories[0],
         )
@@ -90,16 +100,20 @@ class Supervisor:
         batch: list[list[Any]] = []
         flushed = time.monotonic()
         style = self.problem["style"]
+        program = compiler.compile_all([solution], "solution", self._memory_bytes())[0]
         for position, column in enumerate(columns):
-            evidence = self.run(self.spec(style, solution, self.problem["tests"][column]))
+            evidence = self.run(self.spec(style, program, self.tests[column]))
             if evidence[1] == report.BAD_SOLUTION:  # it does not compile, so it does not compile for any other test
                 batch.extend([other, *evidence] for other in columns[position:])
                 break
             batch.append([column, *evidence])
+            if evidence[0] == SPOILT:  # no cell may start here any more; the host sees the stream end and replaces the slot
+                wire.write_all(TO_HOST, wire.encode({"cells": batch}))
+                os._exit(1)
             if time.monotonic() - flushed > FLUSH_S:
-                wire.write_all(1, wire.encode({"cells": batch}))
+                wire.write_all(TO_HOST, wire.encode({"cells": batch}))
                 batch, flushed = [], time.monotonic()
-        wire.write_all(1, wire.encode({"cells": batch, "end": True}))
+        wire.write_all(TO_HOST, wire.encode({"cells": batch, "end": True}))
 
     def run(self, spec: cell.Spec) -> list[Any]:
         """Fork one cell, wait, end it, clean up; the evidence without its column."""
@@ -128,7 +142,7 @@ class Supervisor:
         if not self._clean():
             ending = SPOILT
         letter, note = report.parse(nonce, message)
-        return [ending, letter, status, round(cpu_s * 1e3, 2), round(wall_s * 1e3, 2), note, *self._output(drain)]
+        return [ending, letter, status, round(cpu_s * 1e3, 2), round(wall_s * 1e3, 2), note, *self._output(drain), []]
 
     def _end(self, pid: int, ending: str) -> int:
         """Reap the leader (its own status first), then everything that it left behind."""
@@ -148,7 +162,7 @@ class Supervisor:
             return [None, None]
         drain.close()
         if drain.size > drain.limit:
-            return ["too much output", None]
+            return ["more than %d bytes" % drain.limit, None]
         text = bytes(drain.data).decode("utf-8", "replace") if self.problem.get("keep_output") else None
         return [wire.output_digest(bytes(drain.data)), text]
 
@@ -178,15 +192,22 @@ def _oom_kills() -> int:
 
 def main() -> None:
     """Serve until the host closes the stream; killed cells and our own faults never end it quietly."""
-    config = wire.read_frame(0)
+    os.dup2(0, FROM_HOST)
+    os.dup2(1, TO_HOST)
+    cell.standard_streams()
+    config = wire.read_frame(FROM_HOST)
     supervisor = Supervisor(config)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    supervisor.prepare(config.get("isolate", False), config.get("scratch_mib", 64))
+    try:
+        supervisor.prepare(config.get("isolate", False), config.get("scratch_mib", 64))
+    except scratch.NotOurs as error:
+        wire.write_all(TO_HOST, wire.encode({"refused": str(error)}))
+        return
     ready = {"ready": sys.version.split()[0], "pid": os.getpid(), "missing": supervisor.missing}
-    wire.write_all(1, wire.encode(ready))
+    wire.write_all(TO_HOST, wire.encode(ready))
     while True:
         try:
-            request = wire.read_frame(0)
+            request = wire.read_frame(FROM_HOST)
         except wire.WireError:
             processes.kill_all()
             return
@@ -196,8 +217,9 @@ def main() -> None:
 def _serve(supervisor: Supervisor, request: dict[str, Any]) -> None:
     if request["op"] == "load":
         supervisor.load(request)
+        wire.write_all(TO_HOST, wire.encode({"loaded": len(supervisor.tests)}))
     elif request["op"] == "row":
         supervisor.row(request["solution"], request["columns"])
     else:
         evidence = supervisor.run(supervisor.spec("checker", request["source"], request["arguments"]))
-        wire.write_all(1, wire.encode({"cells": [[0, *evidence]], "end": True}))
+        wire.write_all(TO_HOST, wire.encode({"cells": [[0, *evidence]], "end": True}))

@@ -5,12 +5,14 @@
   const read = (id) => document.getElementById(id);
   const data = JSON.parse(read("report-data").textContent);
   const ALPHABET = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i)).filter((c) => !"\"\\<>&'".includes(c)).join("");
-  const LOG_LO = -3, LOG_SPAN = 10, STEPS = ALPHABET.length ** 2 - 1, PASSED = 10, NOT_ASKED = 0;
+  const LOG_LO = -3, LOG_SPAN = 10, STEPS = ALPHABET.length ** 2 - 1, PASSED = 10;
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
   let current = -1;
 
+  // Verdict colours live in the style sheet, so that light, dark and print have one truth.
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const colour = (verdict) => css(`--v-${verdict}`);
   const merge = (a, b) => {
     const out = { ...a };
     for (const [k, v] of Object.entries(b)) {
@@ -30,7 +32,9 @@
 
   const drawFigures = () => {
     for (const [name, figure] of Object.entries(data.figures)) {
-      Plotly.react(read(`figure-${name}`), structuredClone(figure.data), merge(theme(), figure.layout), config);
+      const traces = structuredClone(figure.data);
+      for (const trace of traces) if (trace.meta) trace.marker.color = colour(trace.meta);
+      Plotly.react(read(`figure-${name}`), traces, merge(theme(), figure.layout), config);
     }
   };
 
@@ -41,7 +45,6 @@
     const ms = 10 ** (LOG_LO + (step / STEPS) * LOG_SPAN);
     return ms >= 1000 ? `${(ms / 1000).toPrecision(3)} s` : `${ms < 100 ? ms.toPrecision(2) : Math.round(ms)} ms`;
   };
-  const colour = (v) => (v.code === NOT_ASKED && dark.matches ? "#2a323b" : v.code === 4 && dark.matches ? "#ffffff" : v.colour);
   const countPassed = (p, cells) => cells.reduce((sum, cell) => sum + (p.v.charCodeAt(cell) - 97 === PASSED), 0);
   const range = (n) => Array.from({ length: n }, (_, i) => i);
   const byCount = (counts) => range(counts.length).sort((a, b) => counts[b] - counts[a] || a - b);
@@ -80,9 +83,9 @@
     const rows = byCount(votes), columns = byCount(rates);
     const code = (i, j) => p.v.charCodeAt(i * p.m + j) - 97;
     const row = Math.max(6, Math.min(24, Math.floor(640 / p.n)));
-    const step = Math.max(p.m, 10) / 36;
-    const left = { row, truth: -0.5 - step, choice: -0.5 - 2.2 * step };
-    const scale = data.verdicts.flatMap((v) => [[v.code / 11, colour(v)], [(v.code + 1) / 11, colour(v)]]);
+    const step = (17 * p.m) / Math.max(120, plot.clientWidth - 130); // a column of signs is about 17 px wide
+    const left = { row, truth: -0.5 - 0.9 * step, choice: -0.5 - 2.1 * step };
+    const scale = data.verdicts.flatMap((v, k) => [[k / 11, colour(v.name)], [(k + 1) / 11, colour(v.name)]]);
     const map = {
       type: "heatmap", z: rows.map((i) => columns.map((j) => code(i, j))), zmin: -0.5, zmax: 10.5, colorscale: scale, showscale: false,
       xgap: p.m <= 60 ? 1 : 0, ygap: p.n <= 60 ? 1 : 0, hovertemplate: "%{text}<extra></extra>",
@@ -91,7 +94,7 @@
     const ticks = (order, limit) => ({ tickvals: order.length <= limit ? range(order.length) : [], ticktext: order.length <= limit ? order.map(String) : [], showgrid: false });
     const layout = merge(theme(), {
       height: p.n * row + 76, margin: { t: 8, b: 52, l: 56 }, showlegend: false, hovermode: "closest",
-      xaxis: { ...ticks(columns, plot.clientWidth > 600 ? 40 : 14), range: [-0.5 - 3 * step, p.m - 0.5], title: { text: "tests, the most passed first" }, fixedrange: false },
+      xaxis: { ...ticks(columns, plot.clientWidth > 600 ? 40 : 14), range: [-0.5 - 2.9 * step, p.m - 0.5], title: { text: "tests, the most passed first" }, fixedrange: false },
       yaxis: { ...ticks(rows, 50), range: [p.n - 0.5, -0.5], title: { text: "solutions, the most votes first" } },
     });
     Plotly.react(plot, [map, ...marks(p, rows, left, chosen)], layout, config);
@@ -119,12 +122,12 @@
     const swatch = (v) => {
       const i = document.createElement("i");
       i.className = "swatch";
-      i.style.background = colour(v);
+      i.style.background = `var(--v-${v.name})`;
       return i;
     };
     legend.replaceChildren(
       item(glyph("★"), "chosen"), item(glyph("☆"), "tied with it"), item(glyph("●", true), "correct"), item(glyph("○", true), "not judged"),
-      ...data.verdicts.filter((v) => codes.has(v.code)).reverse().map((v) => item(swatch(v), v.label)),
+      ...data.verdicts.filter((_, k) => codes.has(k)).reverse().map((v) => item(swatch(v), v.label)),
     );
   };
 

@@ -20,7 +20,9 @@ def sources(root: Path, *packages: str) -> list[Path]:
 
 
 def test_import_directions_hold(repo_root: Path) -> None:
-    done = subprocess.run([Path(sys.executable).parent / "lint-imports"], cwd=repo_root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], cwd=repo_root, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 

@@ -1,0 +1,130 @@
+"""The SQL store: runs and known verdicts behind the ports. Each method is one transaction; nothing of SQLAlchemy leaves it.
+
+A run is written whole or not at all, and once: an id that is there is left alone, whatever is handed in. Deleting a run removes
+the problems, sample sets and sources that no other run uses; known verdicts stay, they belong to no run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, delete, select
+
+from db import verdicts
+from db.export import export_run
+from db.run_reader import find_run_id, read_metrics, read_run
+from db.run_writer import check_record, insert_run
+from db.schema import ensure_schema
+from db.session import make_engine, parse_url, reading, writing
+from db.tables import Generator, ProblemRow, Run, RunProblem, SampleItem, SampleSet, Source
+from models.errors import InputError
+from models.ports import CachedCell
+from models.types import RunRecord
+
+RUNS = "runs"
+
+
+class SqlStore:
+    """``RunStore`` and ``VerdictCache`` over one engine. Safe to use from several threads and, each with its own, processes."""
+
+    def __init__(self, engine: Engine) -> None:
+        """``engine`` as ``db.session.make_engine`` makes it, over a schema at head; ``open_store`` is the usual way."""
+        self._engine = engine
+
+    def __enter__(self) -> Self:
+        """The store is open already."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        """Close every connection; a later call would open a new one."""
+        self._engine.dispose()
+
+    def save_run(self, run: RunRecord) -> None:
+        """Write everything or nothing; a run that is there already is left as it is. Raises InputError, StoreUnavailable."""
+        check_record(run)
+        with writing(self._engine, RUNS) as connection:
+            if connection.scalar(select(Run.id).where(Run.run_id == run.run_id)) is None:
+                insert_run(connection, run)
+
+    def load_run(self, run_id: str) -> RunRecord:
+        """Read back what was saved; a unique prefix is enough. Raises InputError, StoreUnavailable."""
+        with reading(self._engine) as connection:
+            return read_run(connection, run_id)
+
+    def find_run(self, prefix: str) -> str:
+        """The full id of the one run that starts so. Raises InputError when there is none or more than one."""
+        with reading(self._engine) as connection:
+            return find_run_id(connection, prefix)
+
+    def list_runs(self, limit: int = 20) -> list[Mapping[str, object]]:
+        """Newest first: run_id, benchmark, created_at, problems, cells, metrics."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(*Run.__table__.columns).order_by(Run.created.desc(), Run.id.desc()).limit(limit)).all()
+            return [_summary(connection, row) for row in rows]
+
+    def delete_run(self, run_id: str) -> None:
+        """Remove a run, by its full id, and what only it used. Raises InputError for an unknown id, StoreUnavailable."""
+        with writing(self._engine, RUNS) as connection:
+            _delete(connection, [run_id])
+
+    def prune(self, keep: int) -> list[str]:
+        """Remove all but the ``keep`` newest runs; returns the ids that went. Raises InputError for a negative number."""
+        if keep < 0:
+            raise InputError(f"prune: keep {keep}: expected 0 or more")
+        with writing(self._engine, RUNS) as connection:
+            newest_first = select(Run.run_id).order_by(Run.created.desc(), Run.id.desc())
+            old = list(connection.scalars(newest_first))[keep:]
+            _delete(connection, old)
+            return old
+
+    def export_parquet(self, run_id: str, out_dir: Path) -> list[Path]:
+        """Write ``cells.parquet`` (one row a cell), ``selections.parquet`` and ``metrics.parquet``; returns their paths.
+
+        Raises InputError for an unknown run (a unique prefix is enough) or a directory that cannot be written, StoreUnavailable.
+        """
+        try:
+            with reading(self._engine) as connection:
+                return export_run(connection, run_id, out_dir)
+        except OSError as error:
+            raise InputError(f"export to {out_dir}: {error.strerror}; expected a directory that can be written") from None
+
+    def lookup(self, context_key: str, solution_digests: Sequence[str]) -> Mapping[str, Mapping[str, CachedCell]]:
+        """Known cells: solution digest → test digest → cell; a solution without any is absent. Raises StoreUnavailable."""
+        return verdicts.lookup(self._engine, context_key, solution_digests)
+
+    def store(self, context_key: str, rows: Mapping[str, Mapping[str, CachedCell]]) -> None:
+        """Add cells that are not there yet. Raises ValueError for ``not_run`` and ``not_asked``, StoreUnavailable."""
+        verdicts.store(self._engine, context_key, rows)
+
+
+def open_store(url: str, *, migrate: bool = True) -> SqlStore:
+    """The store at an SQLAlchemy URL, with its schema made or upgraded.
+
+    Raises InputError for a URL that we do not run on; StoreUnavailable when it cannot be reached, when its schema is behind and
+    ``migrate`` is False, or when a newer version has written it.
+    """
+    ensure_schema(url, migrate=migrate)
+    return SqlStore(make_engine(parse_url(url)))
+
+
+def _summary(connection: Connection, row: Any) -> Mapping[str, object]:
+    named = {"run_id": row.run_id, "benchmark": row.benchmark, "created_at": row.created_at}
+    return {**named, "problems": row.n_problems, "cells": row.n_cells, "metrics": read_metrics(connection, row.id)}
+
+
+def _delete(connection: Connection, run_ids: Sequence[str]) -> None:
+    """The runs, then whatever no run refers to any more, from the outside in."""
+    for run_id in run_ids:
+        if connection.execute(delete(Run).where(Run.run_id == run_id)).rowcount == 0:
+            raise InputError(f"run {run_id!r}: no such run; expected a full id from `coderm runs list`")
+    for table, key, users in (
+        (SampleSet, SampleSet.id, (RunProblem.solution_set_id, RunProblem.test_set_id)),
+        (Generator, Generator.digest, (SampleSet.generator_digest,)),
+        (Source, Source.digest, (SampleItem.source_digest,)),
+        (ProblemRow, ProblemRow.digest, (RunProblem.problem_digest,)),
+    ):
+        unused = [~select(user).where(user == key).exists() for user in users]
+        connection.execute(delete(table).where(*unused))

@@ -1,0 +1,55 @@
+"""The gates of a run, in the order of the hand-overs. A failed one leaves a table in the Prefect UI and stops the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from prefect import task
+from prefect.artifacts import create_table_artifact
+
+from db.expectations import generated_test_suite, matrix_suite, metric_suite, problem_suite, sample_suite
+from db.frames import matrix_frame, metric_frame, problem_frame, sample_frame
+from models.config import RunConfig
+from models.types import GateResult
+from tasks.caching import ONCE
+from tasks.run_header import RunHeader
+from tasks.select_and_score import Scores
+from tasks.shard import Shard
+from tasks.validate_data import failures_table, require, run_gate
+
+
+def _gate(header: RunHeader, name: str, frame: pd.DataFrame, suite: Any) -> GateResult:
+    """Validate, show what failed, stop on a critical failure. Raises GateFailed."""
+    result = run_gate(name, frame, suite, header.docs_dir)
+    if result.failures:
+        create_table_artifact(failures_table(result), key=f"gate-{name}", description=f"gate {name}, run {header.run_id}")
+    return require(result)
+
+
+@task(name="gate-problems", **ONCE)
+def gate_problems(header: RunHeader, whole: Shard) -> list[GateResult]:
+    """Before anything is sampled."""
+    return [_gate(header, "problems", problem_frame(whole.problems.values()), problem_suite())]
+
+
+@task(name="gate-samples", **ONCE)
+def gate_samples(header: RunHeader, config: RunConfig, whole: Shard) -> list[GateResult]:
+    """Before anything is executed: solutions, and tests where any were asked for."""
+    n, m = config.n_solutions, config.n_tests
+    gates = [_gate(header, "samples", sample_frame(whole.solutions, whole.problems, n), sample_suite(n))]
+    if m:
+        gates.append(_gate(header, "tests", sample_frame(whole.tests, whole.problems, m), generated_test_suite(m)))
+    return gates
+
+
+@task(name="gate-matrices", **ONCE)
+def gate_matrices(header: RunHeader, config: RunConfig, whole: Shard) -> list[GateResult]:
+    """Before anything is published."""
+    return [_gate(header, "matrices", matrix_frame(whole.matrices, whole.solutions, whole.tests), matrix_suite(config.gates))]
+
+
+@task(name="gate-metrics", **ONCE)
+def gate_metrics(header: RunHeader, scores: Scores) -> list[GateResult]:
+    """Figures in their range; an undefined one is listed, never a zero."""
+    return [_gate(header, "metrics", metric_frame(scores.metrics), metric_suite())]

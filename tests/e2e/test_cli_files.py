@@ -1,0 +1,187 @@
+"""The commands that scripts call, as scripts call them: files in, files out, exit codes, one line for every mistake."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.__main__ import run
+
+PROBLEM = {
+    "task_id": "add",
+    "prompt": "Add two numbers.",
+    "entry_point": "add",
+    "style": "function",
+    "preamble": "import math\n",
+    "reference": "def add(a, b):\n    return a + b\n",
+    "ground_truth": {
+        "kind": "check",
+        "source": "def check(candidate):\n    assert candidate(2, 3) == 5\n    assert candidate(-1, 1) == 0\n",
+    },
+}
+SOLUTIONS = {
+    "task_id": "add",
+    "solutions": [
+        "def add(a, b):\n    return a - b\n",
+        "def add(a, b):\n    return a + b\n",
+        "def add(a, b):\n    return b + a\n",
+        "def add(:\n",
+    ],
+}
+TESTS = {
+    "task_id": "add",
+    "tests": ["assert add(1, 0) == 1", "assert add(2, 2) == 4", "assert add(2, 2) == 4", "assert add(1, 1) == 3"],
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, line in (("P", PROBLEM), ("S", SOLUTIONS), ("T", TESTS)):
+        Path(f"{name}.jsonl").write_text(json.dumps(line) + "\n")
+    return tmp_path
+
+
+def execute(*extra: str) -> int:
+    return run(["execute", "--solutions", "S.jsonl", "--tests", "T.jsonl", "--out", "M.jsonl", "--sandbox", "process", *extra])
+
+
+def last_json(text: str) -> dict[str, object]:
+    return dict(json.loads(text.strip().splitlines()[-1]))
+
+
+def test_from_files_to_the_decision(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute() == 0
+    done = last_json(capsys.readouterr().out)
+    assert (done["cells"], done["executed"], done["reused"], done["sandbox"]) == (16, 12, 0, "process")
+    assert done["verdicts"] == {"invalid_solution": 4, "failed": 5, "passed": 7}
+    (line,) = [json.loads(x) for x in Path("M.jsonl").read_text().splitlines()]
+    assert line["verdicts"][1] == ["passed", "passed", "passed", "failed"]
+    assert line["verdicts"][3] == ["invalid_solution"] * 4
+
+    label = ["label", "--problems", "P.jsonl", "--solutions", "S.jsonl", "--out", "L.jsonl", "--sandbox", "process"]
+    assert run(label) == 0
+    assert json.loads(Path("L.jsonl").read_text())["correct"] == [False, True, True, False]
+
+    capsys.readouterr()
+    select = ["select", "--matrix", "M.jsonl", "--labels", "L.jsonl", "--k", "1", "--format", "json", "--out", "R.jsonl"]
+    assert run([*select, "--selector", "random,majority,codet,oracle"]) == 0
+    table = last_json(capsys.readouterr().out)
+    assert table == {"random": {"1": 0.5}, "majority": {"1": 1.0}, "codet": {"1": 1.0}, "oracle": {"1": 1.0}}
+    assert json.loads(Path("R.jsonl").read_text().splitlines()[1])["order"][0] == [1, 2]
+
+    budget = ["budget", "--matrix", "M.jsonl", "--labels", "L.jsonl", "--budgets", "1,2", "--orders", "10", "--format", "json"]
+    assert run(budget) == 0
+    curves = last_json(capsys.readouterr().out)
+    assert set(curves) >= {"all", "equal", "greedy", "greedy-gold"}
+
+
+def test_a_second_execution_takes_known_cells_from_the_store(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute() == 0
+    first = Path("M.jsonl").read_text()
+    capsys.readouterr()
+    assert execute() == 0
+    done = last_json(capsys.readouterr().out)
+    assert (done["executed"], done["reused"]) == (0, 16)
+    assert json.loads(first)["verdicts"] == json.loads(Path("M.jsonl").read_text())["verdicts"]
+
+
+def test_no_cache_neither_reads_nor_writes_the_store(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute("--no-cache") == 0
+    assert execute() == 0
+    assert last_json(capsys.readouterr().out)["reused"] == 0
+    assert execute("--no-cache") == 0
+    assert last_json(capsys.readouterr().out)["reused"] == 0
+
+
+def test_gzip_goes_in_and_out(files: Path) -> None:
+    Path("S.jsonl.gz").write_bytes(gzip.compress(Path("S.jsonl").read_bytes()))
+    argv = ["execute", "--solutions", "S.jsonl.gz", "--tests", "T.jsonl", "--out", "M.jsonl.gz", "--sandbox", "process"]
+    assert run(argv) == 0
+    assert json.loads(gzip.decompress(Path("M.jsonl.gz").read_bytes()))["task_id"] == "add"
+
+
+@pytest.mark.parametrize(
+    ("broken", "content", "said"),
+    [
+        ("S.jsonl", '{"task_id": "add", "solutions": ["x"', ("S.jsonl:1", "cut off")),
+        ("S.jsonl", '{"task_id": "add", "solutions": "x"}\n', ("S.jsonl:1", "solutions")),
+        ("S.jsonl", '{"task_id": "add", "solutions": [], "extra": 1}\n', ("S.jsonl:1", "extra")),
+        ("T.jsonl", '{"task_id": "other", "tests": []}\n', ("T.jsonl", "other")),
+        ("T.jsonl", '{"task_id": "add", "tests": [{"stdin": "1"}]}\n', ("T.jsonl:1", "stdout")),
+    ],
+)
+def test_a_bad_line_is_named_and_nothing_is_written(
+    files: Path, capsys: pytest.CaptureFixture[str], broken: str, content: str, said: tuple[str, ...]
+) -> None:
+    Path(broken).write_text(content)
+    assert execute() == 2
+    error = capsys.readouterr().err.strip()
+    assert len(error.splitlines()) == 1
+    assert all(part in error for part in said)
+    assert not Path("M.jsonl").exists()
+
+
+def test_labels_of_another_solution_set_are_refused(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute() == 0
+    Path("L.jsonl").write_text(json.dumps({"task_id": "add", "correct": [True], "solution_digests": ["0" * 32]}) + "\n")
+    assert run(["select", "--matrix", "M.jsonl", "--labels", "L.jsonl"]) == 2
+    assert "another solution set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["execute", "--solutions", "absent.jsonl", "--tests", "T.jsonl", "--out", "M.jsonl"],
+        ["execute", "--solutions", "S.jsonl", "--tests", "T.jsonl", "--out", "M.jsonl", "--timeout-s", "0"],
+        ["execute", "--solutions", "S.jsonl", "--tests", "T.jsonl", "--out", "M.jsonl", "--sandbox", "vm"],
+        ["select", "--matrix", "absent.jsonl"],
+        ["select", "--matrix", "M.jsonl", "--k", "0"],
+        ["import", "nonsense", "S.jsonl", "--out", "x"],
+        ["runs", "show", "nothing"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(files: Path, capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
+    assert run(argv) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_dead_engine_is_exit_code_3(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("CODERM_DOCKER_HOST", f"unix://{files}/no-engine.sock")
+    assert run(["execute", "--solutions", "S.jsonl", "--tests", "T.jsonl", "--out", "M.jsonl", "--sandbox", "docker"]) == 3
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert not Path("M.jsonl").exists()
+
+
+def test_an_unreachable_database_is_exit_code_3_and_keeps_its_secret(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CODERM_DATABASE_URL", "postgresql://user:hunter2@127.0.0.1:1/coderm")
+    assert execute() == 3
+    error = capsys.readouterr().err.strip()
+    assert len(error.splitlines()) == 1
+    assert "hunter2" not in error
+
+
+def test_a_wrong_environment_variable_is_named(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CODERM_LOG_LEVEL", "LOUD")
+    assert execute() == 2
+    assert "CODERM_LOG_LEVEL" in capsys.readouterr().err
+
+
+def test_a_configuration_with_an_unknown_key_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(
+        '[benchmark]\nname = "x"\nproblems = "P.jsonl"\ncolour = 1\n[policy]\npath = "S.jsonl"\n[tests]\npath = "T.jsonl"\n'
+    )
+    assert run(["run", str(path)]) == 2
+    error = capsys.readouterr().err.strip()
+    assert len(error.splitlines()) == 1
+    assert "benchmark.colour" in error
+    assert "run.toml" in error

@@ -1,0 +1,192 @@
+"""The report in a real browser: it draws, it answers, it asks nobody for anything, and hostile code in it stays text."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from models.types import (
+    CheckTruth,
+    ExecutionContext,
+    Labels,
+    PassMatrix,
+    Problem,
+    Ranking,
+    RunRecord,
+    SolutionSet,
+    TestSet,
+    UnitTest,
+    Verdict,
+)
+from tasks.report import write_report
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=\"window.pwned=2\"><svg onload='window.pwned=3'>"
+CONTEXT = ExecutionContext(sandbox="docker", image="sha256:0", version="1", timeout_s=1.0, memory_mib=512)
+TASKS = (f"demo/1 {HOSTILE}", "demo/2", "demo/3 no tests")
+
+
+@dataclass
+class Heard:
+    """What the browser reported while the page was open."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on(
+            "console", lambda message: self.complaints.append(message.text) if message.type in {"error", "warning"} else None
+        )
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+
+
+def a_run() -> RunRecord:
+    """Three problems: a wrong choice among hostile code, a right one, one without tests."""
+    verdicts = {
+        TASKS[0]: np.array([[10, 10, 8], [8, 8, 10], [8, 2, 10], [9, 7, 0]], dtype=np.uint8),
+        TASKS[1]: np.array([[8, 10], [10, 10]], dtype=np.uint8),
+        TASKS[2]: np.zeros((2, 0), dtype=np.uint8),
+    }
+    correct = {TASKS[0]: (False, True, True, None), TASKS[1]: (False, True), TASKS[2]: (True, False)}
+    first = {TASKS[0]: ((0,), (1, 2)), TASKS[1]: ((1,), (0,)), TASKS[2]: ()}
+    solutions = {
+        t: SolutionSet(task_id=t, solutions=tuple(f"x = {i}\n{HOSTILE}\n" for i in range(len(v)))) for t, v in verdicts.items()
+    }
+    tests = {
+        t: TestSet(task_id=t, tests=tuple(UnitTest(source=f"assert {j}\n{HOSTILE}") for j in range(v.shape[1])))
+        for t, v in verdicts.items()
+    }
+    curve = [{"tests": m, "mean_tests": m, "accuracy": 0.4 + m / 20, "lo": 0.3, "hi": 0.8} for m in (1, 2, 3)]
+    return RunRecord(
+        run_id="r1",
+        benchmark=HOSTILE,
+        config={"note": HOSTILE},
+        created_at="2026-01-01T00:00:00+00:00",
+        problems={
+            t: Problem(task_id=t, prompt=HOSTILE, entry_point="f", style="function", ground_truth=CheckTruth(source=""))
+            for t in TASKS
+        },
+        solutions=solutions,
+        tests=tests,
+        matrices={
+            t: PassMatrix(
+                t,
+                v,
+                np.where(v == Verdict.NOT_ASKED, np.nan, 12.5).astype(np.float32),
+                CONTEXT,
+                solutions[t].digests,
+                tests[t].digests,
+            )
+            for t, v in verdicts.items()
+        },
+        labels={t: Labels(task_id=t, correct=correct[t], solution_digests=solutions[t].digests) for t in TASKS},
+        rankings={"majority": {t: Ranking(task_id=t, selector="majority", order=first[t]) for t in TASKS}},
+        allocation=None,
+        metrics={"selector/majority/pass_1": 0.5, "selector/majority/pass_1_lo": 0.3, "selector/majority/pass_1_hi": 0.7},
+        generators={},
+        prompt_digests={},
+        budget_curves={"scaling": {HOSTILE: curve}, "equal": curve},
+    )
+
+
+@pytest.fixture(scope="module")
+def browser_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Heard]:
+    """The report, open in a headless browser."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium, chromium-browser or google-chrome on PATH: install Chromium to test the report in a browser")
+    path = write_report(a_run(), tmp_path_factory.mktemp("report") / "report.html")
+    with sync_playwright() as play, play.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS) as browser:
+        heard = Heard(browser.new_page(viewport={"width": 1280, "height": 900}))
+        heard.page.goto(path.as_uri())
+        heard.page.wait_for_selector("#heatmap .main-svg")
+        yield heard
+
+
+def show(heard: Heard, index: int) -> str:
+    """Pick a problem; the summary under the picker."""
+    heard.page.select_option("#picker", str(index))
+    return heard.page.inner_text("#matrix-summary")
+
+
+def test_figures_are_drawn(browser_page: Heard) -> None:
+    for name in ("scaling", "budget", "verdicts"):
+        assert browser_page.page.locator(f"#figure-{name} svg.main-svg").count() > 0, name
+        assert browser_page.page.locator(f"#figure-{name} .trace").count() > 0, name
+    assert show(browser_page, 0)
+    assert browser_page.page.locator("#heatmap .hm").count() == 1
+
+
+def test_the_picker_switches_the_problem(browser_page: Heard) -> None:
+    assert "4 solutions, 3 tests, 2 of 3 judged solutions correct. Chosen: solution 0 (wrong)" in show(browser_page, 0)
+    assert "2 solutions, 2 tests" in show(browser_page, 1)
+    assert "2 solutions, 0 tests" in show(browser_page, 2)
+    assert "no tests" in browser_page.page.inner_text("#heatmap")
+    browser_page.page.click("#next")
+    assert "4 solutions" in browser_page.page.inner_text("#matrix-summary")
+    browser_page.page.wait_for_selector("#heatmap .main-svg")
+    browser_page.page.click("#previous")
+    assert "2 solutions, 0 tests" in browser_page.page.inner_text("#matrix-summary")
+
+
+def test_rows_and_columns_are_sorted_and_a_cell_tells_its_story(browser_page: Heard) -> None:
+    show(browser_page, 0)
+    heat = browser_page.page.evaluate("() => { const t = document.getElementById('heatmap').data[0]; return [t.z, t.text]; }")
+    assert heat[0] == [[8, 10, 10], [10, 8, 8], [10, 8, 2], [0, 9, 7]], (
+        "expected columns 2, 0, 1: two solutions pass test 2, one each the others"
+    )
+    assert heat[1][2][2] == "solution 2 (correct), 1 votes<br>test 1, passed by 1 of 4<br>timeout, 13 ms"
+    assert heat[1][3][0].endswith("not asked, no duration")
+
+
+def test_hostile_code_is_text_and_does_not_run(browser_page: Heard) -> None:
+    for details in browser_page.page.locator("details").all():
+        details.evaluate("d => { d.open = true; }")
+    assert browser_page.page.evaluate("() => window.pwned") is None
+    assert browser_page.page.locator("main img, header img").count() == 0
+    assert "window.pwned=1" in browser_page.page.inner_text("article.wrong")
+    assert "window.pwned=1" in browser_page.page.inner_text("h1")
+
+
+def test_the_policy_stops_a_script_that_is_not_ours(browser_page: Heard) -> None:
+    page = browser_page.page.context.browser.new_page() if browser_page.page.context.browser else browser_page.page
+    page.goto(browser_page.page.url)
+    page.evaluate(
+        "() => { const s = document.createElement('script'); s.textContent = 'window.pwned = 4'; document.body.append(s); }"
+    )
+    asked = page.evaluate("() => fetch('http://127.0.0.1:9/').then(() => 'went', () => 'stopped')")
+    assert (page.evaluate("() => window.pwned"), asked) == (None, "stopped")
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_colours_follow_the_scheme(browser_page: Heard, scheme: str) -> None:
+    browser_page.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    show(browser_page, 0)
+    ink, drawn = browser_page.page.evaluate(
+        """() => [getComputedStyle(document.documentElement).getPropertyValue('--ink').trim(),
+                  document.getElementById('heatmap').layout.font.color]"""
+    )
+    assert ink == drawn == {"dark": "#e4e8ec", "light": "#1b2128"}[scheme]
+
+
+def test_a_narrow_screen_does_not_scroll_sideways(browser_page: Heard) -> None:
+    browser_page.page.set_viewport_size({"width": 360, "height": 800})
+    browser_page.page.wait_for_function("() => document.documentElement.scrollWidth === 360")
+    browser_page.page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_the_page_is_silent_and_asks_nobody(browser_page: Heard) -> None:
+    show(browser_page, 1)
+    show(browser_page, 0)
+    assert browser_page.complaints == []
+    assert [url for url in browser_page.requests if not url.startswith(("file:", "data:", "blob:"))] == []

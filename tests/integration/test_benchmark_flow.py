@@ -1,0 +1,163 @@
+"""The whole flow against a real Prefect server, SQL store, MLflow store and Great Expectations; the smallest real benchmark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("prefect"),
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings("default"),  # three foreign servers in one process, each with deprecations of its own
+]
+
+CHECK = "def check(candidate):\n    assert candidate(3) == 9\n    assert candidate(-2) == 4\n"
+GOOD, BAD, LOUD = "def sq(x):\n    return x * x\n", "def sq(x):\n    return x + x\n", "def sq(x):\n    raise ValueError(x)\n"
+
+
+def test_class(body: str) -> str:
+    return f"import unittest\n\n\nclass TestSq(unittest.TestCase):\n    def test_it(self):\n        {body}\n"
+
+
+test_class.__test__ = False  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[None]:
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    problems = [
+        {
+            "task_id": f"sq/{i}",
+            "prompt": f"Square a number, variant {i}.",
+            "entry_point": "sq",
+            "style": "function",
+            "ground_truth": {"kind": "check", "source": CHECK},
+        }
+        for i in range(3)
+    ]
+    tests = [test_class(f"self.assertEqual(sq({x}), {y})") for x, y in ((3, 9), (2, 4), (-1, 1), (4, 16))]
+    write(tmp_path / "problems.jsonl", problems)
+    write(
+        tmp_path / "solutions.jsonl",
+        [{"task_id": p["task_id"], "solutions": [BAD, GOOD, LOUD, GOOD + "# same\n"]} for p in problems],
+    )
+    write(tmp_path / "tests.jsonl", [{"task_id": p["task_id"], "tests": tests} for p in problems])
+    return tmp_path
+
+
+def write(path: Path, lines: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def config(bench: Path, **changes: Any) -> Any:
+    from models.config import RunConfig
+
+    return RunConfig.model_validate(
+        {
+            "benchmark": {"name": "squares", "problems": bench / "problems.jsonl"},
+            "policy": {"path": bench / "solutions.jsonl"},
+            "tests": {"path": bench / "tests.jsonl"},
+            "n_solutions": 4,
+            "n_tests": 4,
+            "k": [1, 2],
+            "sandbox": {"runtime": "process"},
+            "shard_problems": 2,
+            **changes,
+        }
+    )
+
+
+def test_a_run_is_remembered_tracked_shown_and_rebuilt(server: None, bench: Path) -> None:
+    from mlflow import MlflowClient
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    from flows.benchmark import benchmark
+    from tasks.report import write_report
+    from tasks.resources import open_database
+
+    summary = benchmark(config(bench))
+    assert summary["metrics"]["selector/majority/pass_1"] == 1.0
+    assert summary["metrics"]["selector/random/pass_1"] == 0.5
+
+    with open_database() as store:
+        run = store.load_run(summary["run_id"])
+        assert [r["run_id"] for r in store.list_runs()] == [summary["run_id"]]
+    assert list(run.matrices) == ["sq/0", "sq/1", "sq/2"]
+    assert run.matrices["sq/1"].counts() == {"failed": 3, "error": 4, "passed": 9}
+    assert [g.gate for g in run.gates] == ["problems", "samples", "tests", "matrices", "metrics"]
+    assert all(g.passed for g in run.gates)
+    assert run.prompt_digests["solution"]["sq/0"] != run.prompt_digests["solution"]["sq/1"]
+
+    tracked = MlflowClient(summary["mlflow_uri"]).get_run(summary["mlflow_run_id"])
+    assert tracked.info.status == "FINISHED"
+    assert tracked.data.metrics["selector/majority/pass_1"] == 1.0
+    assert tracked.data.tags["coderm.run_id"] == run.run_id
+
+    rebuilt = write_report(run, bench / "again.html")
+    assert rebuilt.read_text() == Path(summary["report"]).read_text()
+
+    by_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.provenance["prefect_flow_run_id"]]))
+    with get_client(sync_client=True) as client:
+        keys = {a.key for a in client.read_artifacts(artifact_filter=by_run)}
+    assert {"squares-selectors", "squares-problems", "squares-run"} <= keys
+
+
+def test_a_second_run_executes_nothing_new_and_counts_nothing_twice(server: None, bench: Path) -> None:
+    from flows.benchmark import benchmark
+    from tasks.resources import open_database
+
+    first, second = benchmark(config(bench)), benchmark(config(bench))
+    assert first["run_id"] != second["run_id"]
+    assert first["metrics"] == second["metrics"]
+    with open_database() as store:
+        a, b = store.load_run(first["run_id"]), store.load_run(second["run_id"])
+    assert (a.matrices["sq/0"].duration_ms == b.matrices["sq/0"].duration_ms).all()
+
+
+def test_a_greedy_budget_asks_only_what_it_allocates(server: None, bench: Path) -> None:
+    from flows.benchmark import benchmark
+    from tasks.resources import open_database
+
+    summary = benchmark(config(bench, budget={"policy": "greedy", "mean_tests": 2}))
+    with open_database() as store:
+        run = store.load_run(summary["run_id"])
+    assert run.allocation is not None
+    assert sum(run.allocation.tests.values()) == 6
+    assert "label" not in run.allocation.source
+    for task_id, matrix in run.matrices.items():
+        assert int(matrix.asked.any(axis=0).sum()) == run.allocation.tests[task_id]
+
+
+def test_a_failed_gate_stops_the_run_before_anything_is_remembered(server: None, bench: Path) -> None:
+    from flows.benchmark import benchmark
+    from models.errors import GateFailed
+    from tasks.resources import open_database
+
+    looping = "def sq(x):\n    while True:\n        pass\n"
+    lines = [{"task_id": f"sq/{i}", "solutions": [looping, GOOD, looping + "#", looping + "##"]} for i in range(3)]
+    write(bench / "solutions.jsonl", lines)
+    with pytest.raises(GateFailed, match="matrices"):
+        benchmark(config(bench, sandbox={"runtime": "process", "limits": {"timeout_s": 0.1}}, label=False))
+    with open_database() as store:
+        assert store.list_runs() == []
+
+
+def test_a_recording_that_is_too_short_stops_the_run(server: None, bench: Path) -> None:
+    from flows.benchmark import benchmark
+    from models.errors import ExhaustedError
+
+    with pytest.raises(ExhaustedError, match="sq/0"):
+        benchmark(config(bench, n_solutions=5))

@@ -1,0 +1,191 @@
+"""What MLflow is told: names, steps, columns, and what is left out."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.types import (
+    CheckTruth,
+    ExecutionContext,
+    GeneratorIdentity,
+    Labels,
+    PassMatrix,
+    Problem,
+    Ranking,
+    RunRecord,
+    SolutionSet,
+    TestSet,
+    UnitTest,
+)
+from tasks.plots import curve_points, verdict_counts, write_plots
+from tasks.tracking_payload import datasets, experiment_name, metric_points, parameters, problem_table, tags
+
+
+def recorded_run(run_id: str = "20261123-000000-abcd", **changes: Any) -> RunRecord:
+    """Two problems, two solutions, two tests, one undefined metric."""
+    solutions = {t: SolutionSet(task_id=t, solutions=(f"{t} = 1", f"{t} = 2")) for t in ("a", "b")}
+    tests = {t: TestSet(task_id=t, tests=(UnitTest(source="assert 1"), UnitTest(source="assert 2"))) for t in ("a", "b")}
+    cells = {"a": [[10, 8], [2, 0]], "b": [[8, 8], [10, 10]]}
+    matrices = {
+        t: PassMatrix(
+            task_id=t,
+            verdicts=np.array(cells[t], np.uint8),
+            duration_ms=np.zeros((2, 2), np.float32),
+            context=ExecutionContext(sandbox="docker", image="sha256:feed", version="1", timeout_s=1.0, memory_mib=64),
+            solution_digests=solutions[t].digests,
+            test_digests=tests[t].digests,
+        )
+        for t in solutions
+    }
+    run = RunRecord(
+        run_id=run_id,
+        benchmark="demo",
+        config={
+            "benchmark": {"problems": "p.jsonl"},
+            "n_solutions": 2,
+            "k": [1, 2],
+            "sandbox": {"limits": {"timeout_s": 1.0}},
+            "seed": 7,
+        },
+        created_at="2026-11-23T00:00:00.000+00:00",
+        problems={
+            t: Problem(
+                task_id=t, prompt="?", entry_point="f", style="function", ground_truth=CheckTruth(source="def check(f): pass")
+            )
+            for t in solutions
+        },
+        solutions=solutions,
+        tests=tests,
+        matrices=matrices,
+        labels={"a": Labels(task_id="a", correct=(True, None), solution_digests=solutions["a"].digests)},
+        rankings={"majority": {"a": Ranking(task_id="a", selector="majority", order=((0, 1),))}},
+        allocation=None,
+        metrics={"selector/majority/pass_1": 0.75, "cells/total": 8.0, "selector/majority/pass_1_lo": math.nan},
+        generators={
+            "solution": GeneratorIdentity(backend="replay", model="policy-7b", prompt_version="1"),
+            "test": GeneratorIdentity(backend="replay", model="coderm", revision="r1", prompt_version="1"),
+        },
+        prompt_digests={},
+        budget_curves={
+            "all": {"selector": "majority", "mean_tests": 2.0, "accuracy": 0.75, "lo": 0.5, "hi": 1.0, "problems": 2},
+            "equal": [{"mean_tests": m, "accuracy": m / 4, "lo": m / 8, "hi": math.nan} for m in (1.0, 2.0)],
+        },
+        provenance={"git_sha": "c0ffee", "prefect_flow_run_id": "flow-1"},
+    )
+    return replace(run, **changes)
+
+
+def test_one_experiment_a_benchmark_and_policy_model() -> None:
+    assert experiment_name(recorded_run()) == "demo · policy-7b"
+
+
+def test_parameters_are_flat_text() -> None:
+    assert parameters({"a": {"b": {"c": 1.5}}, "d": [1, 2], "e": None, "f": "x", "g": True, "h": Path("p")}) == {
+        "a.b.c": "1.5",
+        "d": "[1, 2]",
+        "e": "null",
+        "f": "x",
+        "g": "true",
+        "h": '"p"',
+    }
+
+
+def test_metrics_keep_their_names_and_curves_their_steps() -> None:
+    points, undefined = metric_points(recorded_run())
+    assert ("selector/majority/pass_1", 0, 0.75) in points
+    assert [p for p in points if p[0] == "bon/accuracy"] == [("bon/accuracy", 1, 0.25), ("bon/accuracy", 2, 0.5)]
+    assert ("bon/all/accuracy", 2, 0.75) in points
+    assert undefined == ["selector/majority/pass_1_lo", "bon/accuracy_hi@1", "bon/accuracy_hi@2"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_not_logged(value: float) -> None:
+    assert metric_points(recorded_run(metrics={"m": value}, budget_curves={})) == ([], ["m"])
+
+
+def test_every_metric_name_is_one_that_mlflow_takes() -> None:
+    from mlflow.utils.validation import _validate_metric_name
+
+    for name, _, _ in metric_points(recorded_run())[0]:
+        _validate_metric_name(name)
+
+
+def test_tags_say_who_where_and_under_what() -> None:
+    found = tags(recorded_run(), ["x", "y"])
+    assert {
+        k: found[k]
+        for k in ("coderm.run_id", "git_sha", "image_digest", "sandbox", "generator", "generator_revision", "policy_model")
+    } == {
+        "coderm.run_id": "20261123-000000-abcd",
+        "git_sha": "c0ffee",
+        "image_digest": "sha256:feed",
+        "sandbox": "docker",
+        "generator": "coderm",
+        "generator_revision": "r1",
+        "policy_model": "policy-7b",
+    }
+    assert {k: found[k] for k in ("selector", "budget_policy", "seed", "prefect.flow_run_id", "undefined_metrics")} == {
+        "selector": "majority",
+        "budget_policy": "unknown",
+        "seed": "7",
+        "prefect.flow_run_id": "flow-1",
+        "undefined_metrics": "2",
+    }
+
+
+def test_dataset_digests_follow_content_alone() -> None:
+    run = recorded_run()
+    other = {**run.solutions, "a": SolutionSet(task_id="a", solutions=("changed",))}
+    before, again, after = datasets(run), datasets(recorded_run("other")), datasets(replace(run, solutions=other))
+    assert before == again
+    assert [b == a for b, a in zip(before, after, strict=True)] == [True, False, True]
+    assert before[0][2] == "p.jsonl"
+    assert all(len(digest) <= 36 for _, digest, _ in before)
+
+
+def test_problem_table_has_a_row_a_problem() -> None:
+    table = problem_table(recorded_run())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert rows[0] == {
+        "task_id": "a",
+        "n_solutions": 2,
+        "n_tests": 2,
+        "asked_tests": 2,
+        "asked_cells": 3,
+        "passed_share": pytest.approx(1 / 3),
+        "missing_cells": 0,
+        "judged_solutions": 1,
+        "right_solutions": 1,
+        "majority_accuracy": 1.0,
+    }
+    assert rows[1]["majority_accuracy"] is None
+    json.dumps(table, allow_nan=False)
+
+
+def test_problem_table_of_a_run_without_matrices() -> None:
+    (row, _) = problem_table(recorded_run(matrices={}, labels={}))["data"]
+    assert row == ["a", 2, 2, 0, 0, None, 0, 0, 0, None]
+
+
+def test_curve_points_without_a_place_are_left_out() -> None:
+    assert curve_points({"all": {"mean_tests": math.nan, "accuracy": math.nan}, "equal": []}) == {}
+
+
+def test_verdict_counts_are_of_the_whole_run() -> None:
+    assert verdict_counts(recorded_run()) == {"not_asked": 1, "timeout": 1, "failed": 3, "passed": 3}
+
+
+def test_plots_are_pictures_of_what_is_there(tmp_path: Path) -> None:
+    both = write_plots(recorded_run(), tmp_path / "both")
+    one = write_plots(recorded_run(budget_curves={}), tmp_path / "one")
+    assert [p.name for p in both] == ["scaling_curve.png", "verdict_shares.png"]
+    assert [p.name for p in one] == ["verdict_shares.png"]
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in (*both, *one))
+    assert write_plots(recorded_run(budget_curves={}, matrices={}), tmp_path / "none") == []
