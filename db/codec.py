@@ -1,7 +1,7 @@
 """Versioned codecs: arrays and texts to bytes and back, pure and exact. A name keeps its meaning; a better codec gets a new one.
 
     u8-zlib             (n, m) uint8 verdict codes                1.64 M cells of correlated verdicts: 0.03 s, 105 kB
-    f32-shuffle-zlib    (n, m) float32, first all low bytes …     wall times: a third smaller than unshuffled, NaN payloads kept
+    f32-shuffle-zlib    (n, m) float32, first all low bytes …     noise: 3.4 bytes a cell (1.8 if rounded to 1/16 ms); NaN bits kept
     json-zlib           any JSON value, lone surrogates kept
     text, text-zlib     a source; compressed where that pays
     cells-zlib          known cells of one solution: test digests, verdict codes, durations, flags
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 import zlib
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import StoreUnavailable
+from models.fingerprint import DIGEST_CHARS
 from models.ports import CachedCell
 from models.types import PassMatrix
 
@@ -36,6 +38,8 @@ VERDICTS, DURATIONS, JSON_ZLIB, TEXT, TEXT_ZLIB, CELLS = (
 
 LARGE_TEXT_BYTES = 512
 """Sources below this are stored plain: zlib saves under 100 bytes on them, and a person can read them in any SQL client."""
+
+_PLAIN_DIGEST = re.compile(rf"[0-9a-f]{{{DIGEST_CHARS}}}")
 
 Shape = tuple[int, int]
 Cells = Mapping[tuple[int, int], Any]
@@ -141,21 +145,40 @@ def decode_extras(codec: str, data: bytes) -> tuple[Cells, Cells]:
 
 
 def encode_cells(cells: Mapping[str, CachedCell]) -> bytes:
-    """Known cells of one solution, test digest → (verdict, duration_ms, flags), to ``cells-zlib``."""
-    flags = {str(at): list(names) for at, (_, _, names) in enumerate(cells.values()) if names}
-    head = json.dumps({"tests": list(cells), "flags": flags}, separators=(",", ":")).encode()
+    """Known cells of one solution, test digest → (verdict, duration_ms, flags), to ``cells-zlib``.
+
+    Layout: number of cells, bytes of digests, digests, zlib(verdict codes, shuffled float64 durations, JSON of flags by place).
+    Digests are packed as bytes where all are of the usual form, and not compressed, since noise does not compress.
+    """
+    names = _pack_digests(list(cells))
+    flags = {str(at): list(flagged) for at, (_, _, flagged) in enumerate(cells.values()) if flagged}
     codes = bytes(code for code, _, _ in cells.values())
     durations = _shuffle(np.array([ms for _, ms, _ in cells.values()], "<f8"))
-    return zlib.compress(struct.pack("<II", len(cells), len(head)) + head + codes + durations, 6)
+    body = zlib.compress(codes + durations + json.dumps(flags, separators=(",", ":")).encode(), 1)
+    return struct.pack("<II", len(cells), len(names)) + names + body
 
 
 def decode_cells(codec: str, data: bytes) -> dict[str, CachedCell]:
     """The inverse of ``encode_cells``. Raises StoreUnavailable for an unknown codec."""
     _require(codec, (CELLS,))
-    raw = zlib.decompress(data)
-    n_cells, n_head = struct.unpack_from("<II", raw)
-    head, codes = json.loads(raw[8 : 8 + n_head]), raw[8 + n_head : 8 + n_head + n_cells]
-    durations = _unshuffle(raw[8 + n_head + n_cells :], "<f8").tolist()
-    flags = {int(at): tuple(names) for at, names in head["flags"].items()}
-    rows = zip(head["tests"], codes, durations, strict=True)
+    n_cells, n_names = struct.unpack_from("<II", data)
+    names = _unpack_digests(data[8 : 8 + n_names], n_cells)
+    raw = zlib.decompress(data[8 + n_names :])
+    codes, durations = raw[:n_cells], _unshuffle(raw[n_cells : 9 * n_cells], "<f8").tolist()
+    flags = {int(at): tuple(flagged) for at, flagged in json.loads(raw[9 * n_cells :]).items()}
+    rows = zip(names, codes, durations, strict=True)
     return {test: (code, ms, flags.get(at, ())) for at, (test, code, ms) in enumerate(rows)}
+
+
+def _pack_digests(digests: list[str]) -> bytes:
+    """16 bytes each where all are plain digests; otherwise a JSON list (told apart by the first byte)."""
+    if all(_PLAIN_DIGEST.fullmatch(digest) for digest in digests):
+        return b"x" + bytes.fromhex("".join(digests))
+    return json.dumps(digests).encode()
+
+
+def _unpack_digests(packed: bytes, n_cells: int) -> list[str]:
+    if not packed.startswith(b"x"):
+        return list(json.loads(packed))
+    text = packed[1:].hex()
+    return [text[at * DIGEST_CHARS : (at + 1) * DIGEST_CHARS] for at in range(n_cells)]

@@ -1,6 +1,6 @@
 """Every cell of a run as Parquet, for duckdb, polars or a notebook: what the tables keep packed, unpacked.
 
-A file appears under its name only when it is whole. 1.64 M cells: 0.6 s, a few problems in memory at a time.
+A file appears under its name only when it is whole. 1.64 M cells: 3 to 5 s, a few problems in memory at a time.
 """
 
 from __future__ import annotations

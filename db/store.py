@@ -70,15 +70,15 @@ class SqlStore:
         with writing(self._engine, RUNS) as connection:
             _delete(connection, [run_id])
 
-    def prune(self, keep: int) -> list[str]:
-        """Remove all but the ``keep`` newest runs; returns the ids that went. Raises InputError for a negative number."""
+    def prune(self, keep: int) -> int:
+        """Remove all but the ``keep`` newest runs; returns how many went. Raises InputError for a negative number."""
         if keep < 0:
             raise InputError(f"prune: keep {keep}: expected 0 or more")
         with writing(self._engine, RUNS) as connection:
             newest_first = select(Run.run_id).order_by(Run.created.desc(), Run.id.desc())
             old = list(connection.scalars(newest_first))[keep:]
             _delete(connection, old)
-            return old
+            return len(old)
 
     def export_parquet(self, run_id: str, out_dir: Path) -> list[Path]:
         """Write ``cells.parquet`` (one row a cell), ``selections.parquet`` and ``metrics.parquet``; returns their paths.

@@ -34,9 +34,6 @@ from models.types import (  # fmt: skip
 Execute = Callable[[Iterable[MatrixJob]], Iterator[PassMatrix]]
 """Runs jobs in order, one matrix a job: ``Executor.execute``, or the same with the store before it."""
 
-LABEL_TIMEOUT_S = 3.0
-"""CPU seconds of one ground-truth test, as human-eval gives one."""
-
 _FUTURE = re.compile(r"^from __future__ import [^\n]*\n?", re.MULTILINE)
 
 

@@ -48,21 +48,20 @@ def surface_of(
 ) -> FloatArray:
     """(ns, ms) accuracy of one problem, mean over orders; NaN where no order drew a judged solution."""
     (ns, ms), (solutions, tests) = grid, draws
-    cols = columns_of(problem, tests[:, None], _column(ms))[:, None, :, :]
-    drawn = (solutions[:, None] < _column(ns)[:, None])[:, :, None, :]
+    sizes, row = np.unique(np.minimum(ns, problem.solutions), return_inverse=True)
+    lengths, column = np.unique(np.minimum(ms, problem.units), return_inverse=True)
+    cols = columns_of(problem, tests[:, None], lengths)[:, :, None, :]
+    drawn = (solutions[:, None] < sizes[:, None])[:, None, :, :]
     accuracy = expected_correct(problem, selector, cols, drawn)
     counted = ~np.isnan(accuracy)
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(counted, accuracy, 0.0).sum(axis=0) / counted.sum(axis=0))
+        mean = np.where(counted, accuracy, 0.0).sum(axis=0) / counted.sum(axis=0)
+    return np.asarray(mean.T[np.ix_(row, column)])
 
 
 def draws_of(problem: ReplayProblem, orders: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
     """Places (orders, n) of the solutions and (orders, units) of the distinct tests."""
     return orders_of(problem.solutions, orders, rng), orders_of(problem.units, orders, rng)
-
-
-def _column(values: Sequence[int]) -> IntArray:
-    return np.asarray(values, dtype=np.int64)
 
 
 def _band(accuracy: FloatArray) -> dict[str, float]:

@@ -45,7 +45,7 @@ class Evidence:
     def from_wire(cls, fields: list[Any]) -> Evidence:
         """Raises ValueError when the fields are not what a supervisor sends."""
         ending, letter, status, cpu_ms, wall_ms, note, output, text, marks = fields
-        texts = (ending, letter, note) + tuple(x for x in (output, text) if x is not None) + tuple(marks)
+        texts = (ending, letter, note, *(x for x in (output, text) if x is not None), *marks)
         if not all(isinstance(x, str) for x in texts) or not isinstance(status, int):
             raise ValueError("evidence has fields of the wrong type")
         return cls(ending, letter, status, float(cpu_ms), float(wall_ms), note, output, text, tuple(marks))

@@ -47,28 +47,30 @@ def boundary(doing: str, *, running: bool = False) -> Iterator[None]:
 
 
 def connect(docker_host: str | None) -> Any:
-    """A client of the first engine socket that is there; ``docker_host`` wins over the usual places. Raises SandboxUnavailable."""
+    """A client of the first engine that is there: ``docker_host``, DOCKER_HOST (the SDK's own), then the usual sockets.
+
+    Raises SandboxUnavailable.
+    """
+    settings = {"base_url": docker_host} if docker_host else docker.utils.kwargs_from_env()
     with boundary("no container engine answers"):
-        if docker_host:
-            return docker.DockerClient(base_url=docker_host, timeout=60)
-        client = docker.from_env(timeout=60)
-        for path in _rootless_sockets() if client.api.base_url.startswith("http+docker") and not _answers(client) else ():
-            client = docker.DockerClient(base_url=f"unix://{path}", timeout=60)
-        client.ping()
+        settings.setdefault("base_url", _usual_socket())
+        path = str(settings["base_url"]).removeprefix("unix://")
+        if path != settings["base_url"] and not Path(path).exists():
+            raise FileNotFoundError(f"there is no socket {path}")
+        client = docker.DockerClient(timeout=60, **settings)
+        try:
+            client.ping()
+        except BaseException:
+            client.close()
+            raise
         return client
 
 
-def _rootless_sockets() -> list[Path]:
-    """Where rootless Docker and Podman listen for this account."""
+def _usual_socket() -> str:
+    """Where Docker, rootless Docker and Podman listen."""
     run = Path("/run/user") / str(os.getuid())
-    return [path for path in (run / "docker.sock", run / "podman" / "podman.sock") if path.exists()]
-
-
-def _answers(client: Any) -> bool:
-    try:
-        return bool(client.ping())
-    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError):
-        return False
+    usual = [Path("/var/run/docker.sock"), run / "docker.sock", run / "podman" / "podman.sock"]
+    return f"unix://{next((path for path in usual if path.exists()), usual[0])}"
 
 
 def hardening(memory_mib: int) -> dict[str, Any]:
@@ -86,7 +88,9 @@ def hardening(memory_mib: int) -> dict[str, Any]:
         "tmpfs": {"/tmp": f"rw,nosuid,nodev,size={SCRATCH_MIB}m,nr_inodes=4096,mode=1777"},
         "shm_size": "16m",
         "ipc_mode": "private",
-        "ulimits": [docker.types.Ulimit(name=n, soft=v, hard=v) for n, v in (("nofile", 512), ("core", 0), ("fsize", SCRATCH_MIB << 20))],
+        "ulimits": [
+            docker.types.Ulimit(name=n, soft=v, hard=v) for n, v in (("nofile", 512), ("core", 0), ("fsize", SCRATCH_MIB << 20))
+        ],
         "log_config": docker.types.LogConfig(type="none"),
         "auto_remove": True,
     }
@@ -94,7 +98,12 @@ def hardening(memory_mib: int) -> dict[str, Any]:
 
 def labels() -> dict[str, str]:
     """Who started a container, so that a reaper can tell a leaked one from one in use."""
-    return {LABEL: SESSION, "coderm.created": f"{time.time():.0f}", "coderm.pid": str(os.getpid()), "coderm.host": socket.gethostname()}
+    return {
+        LABEL: SESSION,
+        "coderm.created": f"{time.time():.0f}",
+        "coderm.pid": str(os.getpid()),
+        "coderm.host": socket.gethostname(),
+    }
 
 
 class DockerChannel:
@@ -103,7 +112,9 @@ class DockerChannel:
     def __init__(self, client: Any, image: str, number: int, memory_mib: int) -> None:
         """Create, attach, start. Raises SandboxUnavailable."""
         self.name = f"container slot {number}"
-        self._client, self._buffer, self._socket = client, bytearray(), None
+        self._client, self._buffer = client, bytearray()
+        self._stream: Any = None
+        self._socket: Any = None
         with boundary(f"{self.name} does not start"):
             self._id = client.api.create_container(
                 image,

@@ -49,7 +49,9 @@ def build_image(image: str, *, base: str | None = None, docker_host: str | None 
         chosen = base or _choose_base(client, say)
         say(f"building {image} from {chosen}")
         with boundary(f"image {image} does not build"):
-            client.images.build(path=str(DOCKERFILES), dockerfile="sandbox.Dockerfile", tag=image, buildargs={"BASE": chosen}, rm=True)
+            client.images.build(
+                path=str(DOCKERFILES), dockerfile="sandbox.Dockerfile", tag=image, buildargs={"BASE": chosen}, rm=True
+            )
         digest = image_digest(client, image)
     finally:
         client.close()

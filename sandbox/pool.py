@@ -166,7 +166,11 @@ class Run:
             raise
 
     def _run(self, slot: Slot, piece: Piece, columns: list[int], left: dict[int, None]) -> None:
-        seen = list(self._judged(slot, piece, columns)) if piece.work.job.checker else slot.row(piece.work.source(piece.solution), columns)
+        seen = (
+            list(self._judged(slot, piece, columns))
+            if piece.work.job.checker
+            else slot.row(piece.work.source(piece.solution), columns)
+        )
         for column, evidence in seen:
             if evidence.ending == "infra":
                 raise InfraFault("the supervisor could not clean up after a cell")

@@ -26,7 +26,19 @@ from sandbox.guest.scratch import OWN_PREFIX
 from sandbox.slot import InfraFault, Slot, python_command
 
 NOBODY = 65534
-UNSHARE = ("--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--keep-caps", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--net", "--ipc")
+UNSHARE = (
+    "--user",
+    f"--map-user={NOBODY}",
+    f"--map-group={NOBODY}",
+    "--keep-caps",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount",
+    "--mount-proc",
+    "--net",
+    "--ipc",
+)
 """The supervisor keeps the namespace's capabilities for its own mounts and then drops all of them."""
 MAX_PROCESSES = 64
 NEVER_GIVEN = ("files that this account may read can be read by cells", "no limit on the memory of a whole process tree")
@@ -90,7 +102,7 @@ class ProcessChannel:
         if self._scratch is not None and start.account:
             os.chown(self._scratch, NOBODY, NOBODY)
         try:
-            self._process = subprocess.Popen(
+            self._process: Any = subprocess.Popen(
                 [*start.prefix, start.python, *python_command()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

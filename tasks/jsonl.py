@@ -185,7 +185,10 @@ def atomic_group(folder: Path | str) -> Iterator[Path]:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
     try:
         yield staging
-        _publish(staging, target)
+        try:
+            _publish(staging, target)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

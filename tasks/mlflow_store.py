@@ -7,7 +7,6 @@ MLflow's own patience is shortened where the user has not set it.
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from models.errors import InputError, UnavailableError
+from tasks.settings import default_environment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -42,8 +42,7 @@ def connected(tracking_uri: str) -> Iterator[MlflowClient]:
     The URL's password is not shown in messages.
     """
     _probe(tracking_uri)
-    for name, value in CLIENT_DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    default_environment(CLIENT_DEFAULTS)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException

@@ -30,8 +30,9 @@ def write_plots(run: RunRecord, folder: Path) -> list[Path]:
 
 
 def curve_points(curves: Mapping[str, Any]) -> dict[str, list[Mapping[str, float]]]:
-    """Policy → points with a place, by mean number of tests; a policy without one (``all`` of an empty run) is left out."""
-    listed = {policy: [found] if isinstance(found, Mapping) else list(found) for policy, found in curves.items()}
+    """Policy → points with a place, by mean number of tests; left out: ``scaling`` (curves a selector), a policy without a point."""
+    policies = {name: found for name, found in curves.items() if name != "scaling"}
+    listed = {policy: [found] if isinstance(found, Mapping) else list(found) for policy, found in policies.items()}
     placed = {
         policy: sorted((p for p in points if math.isfinite(float(p["mean_tests"]))), key=lambda p: float(p["mean_tests"]))
         for policy, points in listed.items()

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from models.reward.registry import DEFAULT
 from models.types import GateResult, RunRecord, Verdict
 from tasks.report_text import number, percent
 
-PREFERRED = ("majority", "codet")
 BASELINES = ("random", "oracle")
 _PASS = re.compile(r"selector/(?P<name>[^/]+)/pass_(?P<k>\d+)")
 QUALITY = {
@@ -27,6 +27,7 @@ QUALITY = {
     "fpr": ("FPR, classical", "accepted among wrong"),
     "fnr": ("FNR, classical", "rejected among correct"),
 }
+COUNTS = {"decisions": ("decisions", "pairs of a judged solution and a test, or judged solutions, that the rates stand on")}
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ def metric(run: RunRecord, name: str) -> float:
 
 
 def default_selector(run: RunRecord) -> str:
-    """The selector whose choices the page shows: majority, else CodeT, else whatever ranked the problems."""
-    names = [*PREFERRED, *(n for n in run.rankings if n not in BASELINES), *BASELINES]
-    return next((n for n in names if n in run.rankings), PREFERRED[0])
+    """The selector whose choices the page shows: what ``auto`` means, else the first that ranked, a baseline last."""
+    names = [DEFAULT, *(n for n in run.rankings if n not in BASELINES), *BASELINES]
+    return next((n for n in names if n in run.rankings), DEFAULT)
 
 
 def pass_ks(run: RunRecord) -> tuple[int, ...]:
@@ -146,7 +147,7 @@ def quality_rows(run: RunRecord) -> list[tuple[str, str, str, str]]:
         return []
     rows = []
     for name in dict.fromkeys([*QUALITY, *stored]):
-        title, meaning = QUALITY.get(name, (name.replace("_", " "), ""))
+        title, meaning = {**QUALITY, **COUNTS}.get(name, (name.replace("_", " "), ""))
         show = percent if name in QUALITY else number
         rows.append((title, meaning, show(metric(run, f"tests/individual/{name}")), show(metric(run, f"tests/combined/{name}"))))
     return rows

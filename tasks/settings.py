@@ -5,7 +5,9 @@ Every variable starts with ``CODERM_``; an ``.env`` file in the working director
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -64,6 +66,12 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"environment variable CODERM_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+
+
+def default_environment(variables: Mapping[str, str]) -> None:
+    """Set a library's own variables where the user has not; some libraries can be told in no other way, and only before import."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
 
 
 def demo_dir() -> Path:

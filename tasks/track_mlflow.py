@@ -107,7 +107,18 @@ class TrackedRun:
         for some_metrics in _batches(metrics, METRICS_A_BATCH):
             self._client.log_batch(self.run_id, metrics=some_metrics)
         self._client.log_batch(self.run_id, tags=[RunTag(k, v) for k, v in tracking_payload.tags(run, undefined).items()])
-        self._client.log_inputs(self.run_id, _dataset_inputs(run))
+        self._log_datasets(_dataset_inputs(run))
+
+    def _log_datasets(self, inputs: list[Any]) -> None:
+        """MLflow looks a dataset up and inserts it in two steps, so of two runs at once on one benchmark the slower is refused."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.log_inputs(self.run_id, inputs)
+        except MlflowException as error:
+            if "unique constraint" not in str(error).lower():
+                raise
+            self._client.log_inputs(self.run_id, inputs)
 
     def _changed(self, points: Sequence[tracking_payload.Point]) -> list[tracking_payload.Point]:
         """Points that MLflow does not hold yet: it keeps every value ever logged, so a repeated one would show up twice."""

@@ -8,7 +8,6 @@ each other's.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.errors import GateFailed, UnavailableError
 from models.types import GateResult
+from tasks.settings import default_environment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def _nothing_to_check(name: str) -> dict[str, Any]:
 
 def _validate(name: str, frame: pd.DataFrame, suite: Any, docs_dir: Path) -> list[Any]:
     """The results of one checkpoint run, stored and rendered in the context of ``docs_dir``."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    default_environment({"GX_ANALYTICS_ENABLED": "false"})
     import great_expectations as gx
     from great_expectations.checkpoint import UpdateDataDocsAction
     from great_expectations.core.run_identifier import RunIdentifier

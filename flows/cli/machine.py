@@ -24,6 +24,10 @@ def doctor() -> None:
         raise typer.Exit(3)
 
 
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
 @sandbox_app.command("build")
 def build(
     base: Annotated[str | None, typer.Option("--base", help="base image  [default: a local one, a pull, debootstrap]")] = None,
@@ -38,18 +42,20 @@ def build(
     if if_engine and not engine_answers(settings.docker_host):
         typer.echo("no container engine answers: cells will run as local processes, with less protection (coderm doctor)", err=True)
         return
-    digest = build_image(settings.sandbox_image, base=base or settings.sandbox_base, docker_host=settings.docker_host)
+    digest = build_image(settings.sandbox_image, base=base or settings.sandbox_base, docker_host=settings.docker_host, say=_say)
     typer.echo(f"{settings.sandbox_image} {digest}")
 
 
 @sandbox_app.command("prune")
 def prune() -> None:
     """Remove containers that a killed run left behind. Example: coderm sandbox prune"""
-    from sandbox.docker_runtime import prune as prune_containers
+    from contextlib import closing
 
+    from sandbox import docker_runtime
     from tasks.settings import load_settings
 
-    typer.echo(f"{prune_containers(load_settings().docker_host)} containers removed")
+    with closing(docker_runtime.connect(load_settings().docker_host)) as client:
+        typer.echo(f"{docker_runtime.prune(client)} containers removed")
 
 
 @db_app.command("upgrade")

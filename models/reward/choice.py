@@ -26,14 +26,17 @@ from models.types import FloatArray, Labels, PassMatrix
 
 @dataclass(frozen=True, eq=False)
 class ReplayProblem:
-    """One stored problem, reduced for replay; see the table above. ``membership`` (n, K): one-hot class of each solution."""
+    """One stored problem, reduced for replay; see the table above.
+
+    ``tally`` (n, 3 K): what each solution adds to the rows, the judged and the right ones of its class.
+    """
 
     task_id: str
     classes: Classes
     spread: FloatArray
-    membership: FloatArray
-    judged: FloatArray
-    right: FloatArray
+    tally: FloatArray
+    judged: int
+    right: int
 
     @property
     def units(self) -> int:
@@ -43,12 +46,12 @@ class ReplayProblem:
     @property
     def solutions(self) -> int:
         """Candidates, judged or not."""
-        return int(self.membership.shape[0])
+        return int(self.tally.shape[0])
 
     @property
     def base_rate(self) -> float:
         """Share of right solutions among the judged ones: what a random draw is worth."""
-        return float(self.right.sum() / self.judged.sum())
+        return self.right / self.judged
 
 
 def replay_problems(matrices: Mapping[str, PassMatrix], labels: Mapping[str, Labels]) -> list[ReplayProblem]:
@@ -57,7 +60,7 @@ def replay_problems(matrices: Mapping[str, PassMatrix], labels: Mapping[str, Lab
     Raises InputError for labels of another solution set, for cells that could not be run, and when no problem is left.
     """
     problems = [_reduce(matrix, labels[task]) for task, matrix in matrices.items() if task in labels]
-    judged = [problem for problem in problems if problem.judged.any()]
+    judged = [problem for problem in problems if problem.judged]
     if not judged:
         raise InputError(f"no judged solution in {len(matrices)} problems: a replay needs labels of the matrix's solutions")
     return judged
@@ -75,7 +78,8 @@ def _reduce(matrix: PassMatrix, labels: Labels) -> ReplayProblem:
     membership[np.arange(len(membership)), classes.class_of] = 1.0
     judged = np.array([right is not None for right in labels.correct], dtype=np.float64)
     right = np.array([right is True for right in labels.correct], dtype=np.float64)
-    return ReplayProblem(matrix.task_id, classes, spread, membership, judged, right)
+    tally = np.hstack([membership, membership * judged[:, None], membership * right[:, None]])
+    return ReplayProblem(matrix.task_id, classes, spread, tally, int(judged.sum()), int(right.sum()))
 
 
 def expected_correct(
@@ -86,14 +90,14 @@ def expected_correct(
     NaN where the sub-sample holds no judged solution.
     """
     taken = np.ones(problem.solutions) if subset is None else subset.astype(np.float64)
-    rows, judged, right = (weights @ problem.membership for weights in (taken, taken * problem.judged, taken * problem.right))
+    rows, judged, right = np.split(taken @ problem.tally, 3, axis=-1)
     scores = np.where(judged > 0, selector.score(problem.classes.passes, rows, cols), -np.inf)
-    best = scores.max(axis=-1, keepdims=True, initial=-np.inf)
-    ranked = np.isfinite(best)
-    slack = selector.tolerance * np.maximum(1.0, np.abs(np.where(ranked, best, 0.0)))
-    first = np.where(ranked, scores >= best - slack, judged > 0)
+    least = scores.max(axis=-1, keepdims=True, initial=-np.inf)
+    if selector.tolerance:
+        least = least - selector.tolerance * np.maximum(1.0, np.abs(least))
+    first = (scores >= least).astype(np.float64)  # where nothing is ranked, -inf >= -inf takes everything: a random draw
     with np.errstate(invalid="ignore"):
-        return np.asarray((first * right).sum(axis=-1) / (first * judged).sum(axis=-1))
+        return np.asarray(np.vecdot(first, right) / np.vecdot(first, judged))
 
 
 def columns_of(problem: ReplayProblem, position: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> FloatArray:

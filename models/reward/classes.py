@@ -91,3 +91,22 @@ def sizes_of(passes: BoolMatrix, rows: FloatArray, cols: FloatArray) -> FloatArr
     if same.ndim > 3 and same.shape[-3] == 1 and rows.ndim > 1:
         return np.asarray(rows @ same[..., 0, :, :])
     return np.asarray((same @ rows[..., None])[..., 0])
+
+
+def passers_of(passes: BoolMatrix, rows: FloatArray) -> FloatArray:
+    """(..., M) solutions that pass one test of each pattern."""
+    return np.asarray(rows @ passes.astype(np.float64))
+
+
+def agreement_with(passes: BoolMatrix, weights: FloatArray, cols: FloatArray) -> FloatArray:
+    """(..., K) Σ_k weights_k x (asked tests on which c and k agree), without a (K, K) table."""
+    passed = passers_of(passes, weights)
+    total = weights.sum(axis=-1, keepdims=True)
+    return votes_of(passes, cols * passed) + votes_of(~passes, cols * (total - passed))
+
+
+def distances_of(passes: BoolMatrix, cols: FloatArray) -> FloatArray:
+    """(..., K, K) asked tests on which the two rows differ."""
+    votes = votes_of(passes, cols)
+    both = (passes * cols[..., None, :]) @ passes.T.astype(np.float64)
+    return np.asarray(votes[..., :, None] + votes[..., None, :] - 2 * both)

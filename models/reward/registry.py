@@ -9,10 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from models.errors import InputError
+from models.reward.aces import aces_c_score, aces_o_score
+from models.reward.b4 import b4_score
 from models.reward.baselines import OracleSelector, random_score
 from models.reward.codet import codet_score
 from models.reward.majority import majority_score
-from models.reward.selector import ScoreSelector, Selector, view_of
+from models.reward.mbr import mbr_hard_score, mbr_soft_score
+from models.reward.mpsc import mpsc_score
+from models.reward.selector import TIE_TOLERANCE, ScoreSelector, Selector, view_of
+from models.reward.soft import soft_score
+from models.reward.srank import SRankSelector, srank_score
 from models.types import Labels, PassMatrix, Ranking
 
 DEFAULT = "majority"
@@ -24,6 +30,14 @@ SELECTORS: Mapping[str, Callable[[], Selector]] = MappingProxyType(
         "oracle": OracleSelector,
         "majority": lambda: ScoreSelector("majority", majority_score),
         "codet": lambda: ScoreSelector("codet", codet_score),
+        "b4": lambda: ScoreSelector("b4", b4_score, TIE_TOLERANCE),
+        "aces-c": lambda: ScoreSelector("aces-c", aces_c_score, TIE_TOLERANCE),
+        "aces-o": lambda: ScoreSelector("aces-o", aces_o_score, TIE_TOLERANCE),
+        "srank": lambda: SRankSelector("srank", srank_score),
+        "mbr-hard": lambda: ScoreSelector("mbr-hard", mbr_hard_score),
+        "mbr-soft": lambda: ScoreSelector("mbr-soft", mbr_soft_score),
+        "mpsc": lambda: ScoreSelector("mpsc", mpsc_score, TIE_TOLERANCE),
+        "soft": lambda: ScoreSelector("soft", soft_score, TIE_TOLERANCE),
     }
 )
 

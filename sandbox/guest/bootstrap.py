@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from importlib.machinery import ModuleSpec
+from typing import ClassVar
 
 
 def _take(size):  # type: ignore[no-untyped-def]
@@ -23,13 +24,13 @@ def _take(size):  # type: ignore[no-untyped-def]
 class Guest:
     """Finder and loader of the modules that came over stdin."""
 
-    sources = {}  # type: dict[str, str]
+    sources: ClassVar["dict[str, str]"] = {}
 
     @classmethod
-    def find_spec(cls, name, path=None, target=None):  # type: ignore[no-untyped-def]
+    def find_spec(cls, name, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ARG003 - the protocol of finders
         """The spec of one of ours, else None."""
         packages = ("sandbox", "sandbox.guest")
-        return ModuleSpec(name, cls, is_package=name in packages) if name in cls.sources else None
+        return ModuleSpec(name, cls(), is_package=name in packages) if name in cls.sources else None  # type: ignore[arg-type]
 
     @staticmethod
     def create_module(spec):  # type: ignore[no-untyped-def]
@@ -43,6 +44,6 @@ class Guest:
 
 if __name__ == "__main__":
     sys.path[:] = [entry for entry in sys.path if entry and "site-packages" not in entry]
-    Guest.sources = json.loads(_take(int.from_bytes(_take(4), "big")))
+    Guest.sources = json.loads(_take(int.from_bytes(_take(4), "big")))  # type: ignore[no-untyped-call]
     sys.meta_path.insert(0, Guest)
     __import__("sandbox.guest.supervisor").guest.supervisor.main()

@@ -24,6 +24,16 @@ MAX_FILE_BYTES = 64 << 20
 class Spec:
     """What one cell runs. ``style``: function, stdin or checker."""
 
+    cpu_s: float
+    detail: bool
+    entry_point: str | None
+    hidden: tuple[str, ...]
+    memory_bytes: int
+    nproc: int | None
+    scratch: str
+    solution: Any
+    style: str
+    test: Any
     __slots__ = ("cpu_s", "detail", "entry_point", "hidden", "memory_bytes", "nproc", "scratch", "solution", "style", "test")
 
     def __init__(self, **fields: Any) -> None:
@@ -42,7 +52,9 @@ def run(spec: Spec, nonce: bytes, channel: int, output: int | None) -> NoReturn:
         if spec.style == "stdin":
             status = _run_program(spec, nonce, channel)
         else:
-            letter, detail = _run_checker(spec) if spec.style == "checker" else judge.judge(spec.solution, spec.test, spec.entry_point)
+            letter, detail = (
+                _run_checker(spec) if spec.style == "checker" else judge.judge(spec.solution, spec.test, spec.entry_point)
+            )
             os.write(channel, report.compose(nonce, letter, detail if spec.detail else ""))
             status = 0
     finally:
@@ -55,9 +67,9 @@ def standard_streams() -> None:
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)
-    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def guest_names() -> tuple[str, ...]:
@@ -108,7 +120,7 @@ def _run_program(spec: Spec, nonce: bytes, channel: int) -> int:
         code = program.unmarshal(spec.solution) or program.compile_alone(spec.solution, "<solution>")
     except program.Uncompilable as error:
         letter = report.MEMORY if error.memory else report.BAD_SOLUTION
-        os.write(channel, report.compose(nonce, letter, "solution: %s" % error))
+        os.write(channel, report.compose(nonce, letter, f"solution: {error}"))
         return 0
     main = type(sys)("__main__")
     sys.modules["__main__"] = main
@@ -150,7 +162,7 @@ def _run_checker(spec: Spec) -> tuple[str, str]:
     try:
         code = program.compile_alone(source, "<checker>")
     except program.Uncompilable as error:
-        return report.BAD_TEST, "checker: %s" % error
+        return report.BAD_TEST, f"checker: {error}"
     names: dict[str, Any] = {"__name__": "checker"}
     try:
         exec(code, names)
@@ -159,5 +171,3 @@ def _run_checker(spec: Spec) -> tuple[str, str]:
         return (report.PASSED if names["check"](*arguments) else report.FAILED), ""
     except BaseException as error:
         return judge.blame(error), "checker: " + judge.describe(error)
-
-

@@ -4,6 +4,7 @@ A pass needs evidence: a test method that ran and succeeded, an assert that held
 suites and classes that come from the solution are no evidence. A test that fails and errs has failed: the assertion comes first.
 """
 
+# ruff: noqa: N802, ARG002 - the method names and arguments are those of unittest.TestResult
 from __future__ import annotations
 
 import unittest
@@ -72,7 +73,7 @@ class Tally(unittest.TestResult):
 def describe(error: BaseException) -> str:
     """One line for people; never trusts the exception's own text to be a string, or to come at all."""
     try:
-        return ("%s: %s" % (type(error).__name__, error))[:500]
+        return f"{type(error).__name__}: {error}"[:500]
     except BaseException:
         return "an exception whose text cannot be shown"
 
@@ -113,11 +114,11 @@ def judge(solution: str | bytes, test: str | bytes, entry_point: str | None) -> 
     try:
         code = program.unmarshal(solution) or program.compile_alone(solution, "<solution>")
     except program.Uncompilable as error:
-        return (report.MEMORY if error.memory else report.BAD_SOLUTION), "solution: %s" % error
+        return (report.MEMORY if error.memory else report.BAD_SOLUTION), f"solution: {error}"
     try:
         test_code = program.unmarshal(test) or program.compile_test(test)
     except program.Uncompilable as error:
-        return (report.MEMORY if error.memory else report.BAD_TEST), "test: %s" % error
+        return (report.MEMORY if error.memory else report.BAD_TEST), f"test: {error}"
     try:
         module = program.load_solution(code, entry_point)
     except BaseException as error:
@@ -146,4 +147,4 @@ def _run_test(test: program.TestCode, module: Any, entry_point: str | None) -> t
 
 
 def _missing(entry_point: str) -> Any:
-    raise NameError("the solution defines no %r" % entry_point)
+    raise NameError(f"the solution defines no {entry_point!r}")

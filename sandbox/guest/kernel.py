@@ -4,6 +4,8 @@ What is decided here: how a supervisor shields itself and what a slot's processe
 for; a call that fails returns False and the runtime reports the protection as missing rather than going on in silence.
 """
 
+# ruff: noqa: PTH123
+# No pathlib in the supervisor: every page that it maps is paid for in each fork.
 from __future__ import annotations
 
 import ctypes
@@ -51,7 +53,7 @@ def drop_capabilities() -> bool:
 
 def mount_tmpfs(target: str, size_mib: int) -> bool:
     """A scratch file system of this mount namespace alone, bounded in bytes and inodes."""
-    options = ("size=%dm,nr_inodes=4096,mode=1777" % size_mib).encode()
+    options = f"size={size_mib}m,nr_inodes=4096,mode=1777".encode()
     return bool(_LIBC.mount(b"tmpfs", target.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options) == 0)
 
 

@@ -5,6 +5,8 @@ at once (the kernel holds the task list, so nothing forks its way out) and whate
 namespace, orphans are adopted and the tree is scanned until it is empty.
 """
 
+# ruff: noqa: PTH208, PTH123
+# No pathlib in the supervisor: every page that it maps is paid for in each fork.
 from __future__ import annotations
 
 import os
@@ -25,7 +27,7 @@ def reaped_cpu_s() -> float:
 
 def _stat(pid: int) -> list[str]:
     try:
-        with open("/proc/%d/stat" % pid, encoding="latin-1") as file:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
             return file.read().rpartition(")")[2].split()
     except OSError:
         return []
@@ -38,7 +40,8 @@ def descendants() -> list[int]:
     if me == 1:
         return [pid for pid in pids if pid != 1]
     parents = {pid: int(stat[1]) for pid in pids if (stat := _stat(pid))}
-    found, frontier = [], {me}
+    found: list[int] = []
+    frontier = {me}
     while frontier:
         frontier = {pid for pid, parent in parents.items() if parent in frontier}
         found.extend(frontier)
@@ -72,10 +75,7 @@ def kill_all() -> None:
 
 
 def _signal_all() -> None:
-    if os.getpid() == 1:
-        targets = [-1]
-    else:
-        targets = descendants()
+    targets = [-1] if os.getpid() == 1 else descendants()
     for target in targets:
         try:
             os.kill(target, signal.SIGKILL)

@@ -15,7 +15,7 @@ import marshal
 import resource
 import sys
 import types
-from typing import Any, Tuple
+from typing import Any, Tuple  # noqa: UP035
 
 TICK = "__assert_ran__"
 TEST_MODULE = "generated_test"
@@ -45,7 +45,7 @@ class _Ticker(ast.NodeTransformer):
         return node
 
 
-TestCode = Tuple[types.CodeType, int, int]
+TestCode = Tuple[types.CodeType, int, int]  # noqa: UP006 - evaluated by Python 3.9 too
 """Byte code of a test, its assert statements, its raise statements."""
 
 
@@ -54,14 +54,14 @@ def unmarshal(source: str | bytes) -> Any:
     return marshal.loads(source) if isinstance(source, bytes) else None
 
 
-def compile_alone(source: str | ast.AST, filename: str) -> types.CodeType:
+def compile_alone(source: str | bytes | ast.AST, filename: str) -> types.CodeType:
     """Byte code of one source. Raises Uncompilable for whatever the compiler says, parser bombs included."""
     try:
         return compile(source, filename, "exec", dont_inherit=True)  # type: ignore[arg-type]
     except MemoryError as error:
         raise Uncompilable("too complex to compile", memory=_used_mib() > 256) from error
     except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
-        raise Uncompilable("%s: %s" % (type(error).__name__, error)) from error
+        raise Uncompilable(f"{type(error).__name__}: {error}") from error
 
 
 def _used_mib() -> float:
@@ -69,7 +69,7 @@ def _used_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def compile_test(source: str) -> TestCode:
+def compile_test(source: Any) -> TestCode:
     """Byte code of a test with a tick after every assert, and what was counted on the way. Raises Uncompilable."""
     try:
         tree = ast.parse(source, "<test>")
@@ -78,7 +78,7 @@ def compile_test(source: str) -> TestCode:
     except MemoryError as error:
         raise Uncompilable("too complex to parse", memory=_used_mib() > 256) from error
     except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
-        raise Uncompilable("%s: %s" % (type(error).__name__, error)) from error
+        raise Uncompilable(f"{type(error).__name__}: {error}") from error
     return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises
 
 

@@ -9,6 +9,8 @@ a mount of our own namespace (we are pid 1) or carry our name, and it must be em
 not claim; it refuses to start.
 """
 
+# ruff: noqa: PTH119, PTH112, PTH208, PTH118, PTH108, PTH101, PTH114
+# No pathlib in the supervisor: every page that it maps is paid for in each fork.
 from __future__ import annotations
 
 import os
@@ -35,9 +37,9 @@ def claim(directories: list[str]) -> None:
         own_mount = os.getpid() == 1 and os.path.ismount(directory)
         own_name = os.path.basename(directory).startswith(OWN_PREFIX)
         if not (own_mount or own_name):
-            raise NotOurs("%s is neither a mount of this sandbox nor a directory that it made" % directory)
+            raise NotOurs(f"{directory} is neither a mount of this sandbox nor a directory that it made")
         if os.path.isdir(directory) and os.listdir(directory):
-            raise NotOurs("%s is not empty: scratch space must be empty before the first cell" % directory)
+            raise NotOurs(f"{directory} is not empty: scratch space must be empty before the first cell")
 
 
 def is_empty(directories: list[str]) -> bool:

@@ -7,6 +7,8 @@ from the same warm state. Requests: ``load`` (one problem's tests and limits), `
     [column, ending, letter, exit status or -signal, CPU ms, wall ms, note, output digest, output text or null, marks]
 """
 
+# ruff: noqa: PTH123
+# No pathlib in the supervisor: every page that it maps is paid for in each fork.
 from __future__ import annotations
 
 import gc
@@ -162,7 +164,7 @@ class Supervisor:
             return [None, None]
         drain.close()
         if drain.size > drain.limit:
-            return ["more than %d bytes" % drain.limit, None]
+            return [f"more than {drain.limit} bytes", None]
         text = bytes(drain.data).decode("utf-8", "replace") if self.problem.get("keep_output") else None
         return [wire.output_digest(bytes(drain.data)), text]
 

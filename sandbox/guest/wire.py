@@ -49,7 +49,7 @@ def read_frame(fd: int) -> Any:
     """The next message. Raises WireError at the end of the stream and for a frame that is too large."""
     size = int.from_bytes(read_exactly(fd, 4), "big")
     if size > MAX_FRAME:
-        raise WireError("a frame of %d bytes is larger than %d" % (size, MAX_FRAME))
+        raise WireError(f"a frame of {size} bytes is larger than {MAX_FRAME}")
     return decode(read_exactly(fd, size))
 
 

@@ -7,7 +7,8 @@
   const ALPHABET = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i)).filter((c) => !"\"\\<>&'".includes(c)).join("");
   const LOG_LO = -3, LOG_SPAN = 10, STEPS = ALPHABET.length ** 2 - 1, PASSED = 10;
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  // Plotly's own default offers a button that sends the chart to its maker's cloud.
+  const config = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
   let current = -1;
 
   // Verdict colours live in the style sheet, so that light, dark and print have one truth.
@@ -25,16 +26,23 @@
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: "system-ui, -apple-system, Segoe UI, Roboto, Arial, sans-serif", size: 13, color: css("--ink") },
-      margin: { l: 56, r: 12, t: 12, b: 48 }, xaxis: axis, yaxis: axis, legend: { orientation: "h", y: -0.24, x: 0 },
+      margin: { l: 56, r: 24, t: 30, b: 48 }, xaxis: axis, yaxis: axis, legend: { orientation: "h", y: -0.24, x: 0 },
       hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line"), font: { color: css("--ink") } }, modebar: { bgcolor: "rgba(0,0,0,0)", color: css("--soft") },
     };
+  };
+
+  // The height belongs to the element: plotly forgets a height in the layout when the window changes its size.
+  const draw = (plot, traces, layout) => {
+    const { height, ...rest } = layout;
+    plot.style.height = height ? `${height}px` : "";
+    Plotly.react(plot, traces, { ...rest, autosize: true }, config);
   };
 
   const drawFigures = () => {
     for (const [name, figure] of Object.entries(data.figures)) {
       const traces = structuredClone(figure.data);
       for (const trace of traces) if (trace.meta) trace.marker.color = colour(trace.meta);
-      Plotly.react(read(`figure-${name}`), traces, merge(theme(), figure.layout), config);
+      draw(read(`figure-${name}`), traces, merge(theme(), figure.layout));
     }
   };
 
@@ -43,7 +51,7 @@
     if (pair === "  ") return "no duration";
     const step = ALPHABET.indexOf(pair[0]) * ALPHABET.length + ALPHABET.indexOf(pair[1]);
     const ms = 10 ** (LOG_LO + (step / STEPS) * LOG_SPAN);
-    return ms >= 1000 ? `${(ms / 1000).toPrecision(3)} s` : `${ms < 100 ? ms.toPrecision(2) : Math.round(ms)} ms`;
+    return ms >= 1000 ? `${(ms / 1000).toPrecision(3)} s` : `${ms < 100 ? ms.toPrecision(3) : Math.round(ms)} ms`;
   };
   const countPassed = (p, cells) => cells.reduce((sum, cell) => sum + (p.v.charCodeAt(cell) - 97 === PASSED), 0);
   const range = (n) => Array.from({ length: n }, (_, i) => i);
@@ -58,7 +66,7 @@
     });
     const size = Math.max(5, Math.min(11, left.row - 1));
     return [
-      trace(at((i) => p.y[i] === "1"), left.truth, "circle", css("--ink"), "correct", size - 1),
+      trace(at((i) => p.y[i] === "1"), left.truth, "circle", css("--good"), "correct", size - 1),
       trace(at((i) => p.y[i] === "?"), left.truth, "circle-open", css("--soft"), "not judged", size - 1),
       trace(at((i) => i === chosen), left.choice, "star", css("--mark"), "chosen", size + 2),
       trace(at((i) => i !== chosen && p.first.includes(i)), left.choice, "star-open", css("--mark"), "tied with the chosen one", size),
@@ -74,6 +82,7 @@
     read("matrix-summary").textContent = `${p.n} solutions, ${p.m} tests, ${judged ? `${right} of ${judged} judged solutions correct` : "no solution judged"}. ${picked} Outcome: ${p.said}.`;
     if (p.n * p.m === 0) {
       Plotly.purge(plot);
+      plot.style.height = "";
       plot.textContent = p.m === 0 ? "This problem has no tests, so there is no matrix." : "This problem has no solutions, so there is no matrix.";
       return;
     }
@@ -89,15 +98,15 @@
     const map = {
       type: "heatmap", z: rows.map((i) => columns.map((j) => code(i, j))), zmin: -0.5, zmax: 10.5, colorscale: scale, showscale: false,
       xgap: p.m <= 60 ? 1 : 0, ygap: p.n <= 60 ? 1 : 0, hovertemplate: "%{text}<extra></extra>",
-      text: rows.map((i) => columns.map((j) => `solution ${i} (${truth(p, i)}), ${votes[i]} votes<br>test ${j}, passed by ${rates[j]} of ${p.n}<br>${data.verdicts[code(i, j)].label}, ${duration(p.d, i * p.m + j)}`)),
+      text: rows.map((i) => columns.map((j) => `solution ${i} (${truth(p, i)}), votes: ${votes[i]}<br>test ${j}, passed by ${rates[j]} of ${p.n}<br>${data.verdicts[code(i, j)].label}, ${duration(p.d, i * p.m + j)}`)),
     };
     const ticks = (order, limit) => ({ tickvals: order.length <= limit ? range(order.length) : [], ticktext: order.length <= limit ? order.map(String) : [], showgrid: false });
     const layout = merge(theme(), {
-      height: p.n * row + 76, margin: { t: 8, b: 52, l: 56 }, showlegend: false, hovermode: "closest",
+      height: p.n * row + 98, margin: { t: 30, b: 52, l: 56 }, showlegend: false, hovermode: "closest",
       xaxis: { ...ticks(columns, plot.clientWidth > 600 ? 40 : 14), range: [-0.5 - 2.9 * step, p.m - 0.5], title: { text: "tests, the most passed first" }, fixedrange: false },
       yaxis: { ...ticks(rows, 50), range: [p.n - 0.5, -0.5], title: { text: "solutions, the most votes first" } },
     });
-    Plotly.react(plot, [map, ...marks(p, rows, left, chosen)], layout, config);
+    draw(plot, [map, ...marks(p, rows, left, chosen)], layout);
     plot.removeAllListeners("plotly_click");
     plot.on("plotly_click", (event) => {
       const text = event.points[0].text;
@@ -113,9 +122,9 @@
       li.append(sign, document.createTextNode(text));
       return li;
     };
-    const glyph = (character, plain) => {
+    const glyph = (character, kind = "mark") => {
       const span = document.createElement("span");
-      span.className = plain ? "sign plain" : "sign";
+      span.className = `sign ${kind}`;
       span.textContent = character;
       return span;
     };
@@ -126,7 +135,7 @@
       return i;
     };
     legend.replaceChildren(
-      item(glyph("★"), "chosen"), item(glyph("☆"), "tied with it"), item(glyph("●", true), "correct"), item(glyph("○", true), "not judged"),
+      item(glyph("★"), "chosen"), item(glyph("☆"), "tied with it"), item(glyph("●", "good"), "correct"), item(glyph("○", "soft"), "not judged"),
       ...data.verdicts.filter((_, k) => codes.has(k)).reverse().map((v) => item(swatch(v), v.label)),
     );
   };
@@ -158,9 +167,9 @@
       });
     }
   }
-  dark.addEventListener("change", drawAll);
+  for (const media of [dark, window.matchMedia("print")]) media.addEventListener("change", drawAll);
   window.addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("article details, .numbers")) details.open = true;
+    for (const details of document.querySelectorAll("article details")) details.open = true;
   });
   drawAll();
 })();

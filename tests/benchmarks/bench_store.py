@@ -1,4 +1,4 @@
-"""What the store costs for 164 problems x 100 solutions x 100 tests (1.64 M cells): write, read, export, size, and reuse of verdicts.
+"""What the store costs for 164 problems x 100 solutions x 100 tests (1.64 M cells): write, read, export, size, known verdicts.
 
 Run it as ``.venv/bin/python tests/benchmarks/bench_store.py [--url postgresql+psycopg://…] [--problems 164]``; without a URL a
 SQLite file in a temporary directory is used. With a URL the database must be empty; its size is then not shown.

@@ -318,7 +318,7 @@ def _kill_slots(executor: PooledExecutor) -> None:
 
 def test_interrupt_leaves_nothing(runtime: str) -> None:
     before = _alive(runtime)
-    with pytest.raises(KeyboardInterrupt), _make(runtime) as executor:
+    with pytest.raises(KeyboardInterrupt), _make(runtime) as executor:  # noqa: PT012 - the loop is the point
         for _ in executor.execute(
             [job([GOOD], ["assert f(1) == 2"]), job(["while True: pass"], ["assert 1"], limits=Limits(timeout_s=30))]
         ):

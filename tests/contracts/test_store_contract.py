@@ -126,9 +126,9 @@ def test_delete_removes_what_only_that_run_used(store: SqlStore) -> None:
 def test_prune_keeps_the_newest(store: SqlStore) -> None:
     for hour in range(4):
         store.save_run(replace(empty_record(f"r{hour}"), created_at=f"2026-01-01T0{hour}:00:00+00:00"))
-    assert store.prune(keep=2) == ["r1", "r0"]
+    assert store.prune(keep=2) == 2
     assert [run["run_id"] for run in store.list_runs()] == ["r3", "r2"]
-    assert store.prune(keep=2) == []
+    assert store.prune(keep=2) == 0
     with pytest.raises(InputError, match="expected 0 or more"):
         store.prune(keep=-1)
 

@@ -106,7 +106,7 @@ def browser_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Heard]:
         pytest.skip("no chromium, chromium-browser or google-chrome on PATH: install Chromium to test the report in a browser")
     path = write_report(a_run(), tmp_path_factory.mktemp("report") / "report.html")
     with sync_playwright() as play, play.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS) as browser:
-        heard = Heard(browser.new_page(viewport={"width": 1280, "height": 900}))
+        heard = Heard(browser.new_context(viewport={"width": 1280, "height": 900}).new_page())
         heard.page.goto(path.as_uri())
         heard.page.wait_for_selector("#heatmap .main-svg")
         yield heard
@@ -124,6 +124,14 @@ def test_figures_are_drawn(browser_page: Heard) -> None:
         assert browser_page.page.locator(f"#figure-{name} .trace").count() > 0, name
     assert show(browser_page, 0)
     assert browser_page.page.locator("#heatmap .hm").count() == 1
+
+
+def test_plotly_offers_nothing_that_sends_data_away(browser_page: Heard) -> None:
+    names = browser_page.page.eval_on_selector_all(
+        ".modebar-btn", "buttons => buttons.map((b) => b.dataset.title || b.dataset.attr)"
+    )
+    assert set(names) == {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}
+    assert browser_page.page.locator(".plot a[href]").count() == 0
 
 
 def test_the_picker_switches_the_problem(browser_page: Heard) -> None:
@@ -144,7 +152,7 @@ def test_rows_and_columns_are_sorted_and_a_cell_tells_its_story(browser_page: He
     assert heat[0] == [[8, 10, 10], [10, 8, 8], [10, 8, 2], [0, 9, 7]], (
         "expected columns 2, 0, 1: two solutions pass test 2, one each the others"
     )
-    assert heat[1][2][2] == "solution 2 (correct), 1 votes<br>test 1, passed by 1 of 4<br>timeout, 13 ms"
+    assert heat[1][2][2] == "solution 2 (correct), votes: 1<br>test 1, passed by 1 of 4<br>timeout, 12.5 ms"
     assert heat[1][3][0].endswith("not asked, no duration")
 
 
@@ -158,7 +166,7 @@ def test_hostile_code_is_text_and_does_not_run(browser_page: Heard) -> None:
 
 
 def test_the_policy_stops_a_script_that_is_not_ours(browser_page: Heard) -> None:
-    page = browser_page.page.context.browser.new_page() if browser_page.page.context.browser else browser_page.page
+    page = browser_page.page.context.new_page()
     page.goto(browser_page.page.url)
     page.evaluate(
         "() => { const s = document.createElement('script'); s.textContent = 'window.pwned = 4'; document.body.append(s); }"
@@ -190,3 +198,20 @@ def test_the_page_is_silent_and_asks_nobody(browser_page: Heard) -> None:
     show(browser_page, 0)
     assert browser_page.complaints == []
     assert [url for url in browser_page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_the_heat_map_keeps_its_place_when_the_window_changes(browser_page: Heard) -> None:
+    show(browser_page, 0)
+    for width in (700, 1280):
+        browser_page.page.set_viewport_size({"width": width, "height": 900})
+        browser_page.page.wait_for_function(
+            """width => {
+                const plot = document.getElementById('heatmap');
+                return innerWidth === width && Math.abs(plot.querySelector('.main-svg').clientWidth - plot.clientWidth) < 2;
+            }""",
+            arg=width,
+        )
+        inside, outside = browser_page.page.evaluate(
+            "() => ['#heatmap .main-svg', '#heatmap'].map((s) => document.querySelector(s).getBoundingClientRect().bottom)"
+        )
+        assert inside <= outside + 1

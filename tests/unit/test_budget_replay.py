@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from models.budget_replay import POLICIES, replay_budget
+from models.budget_policies import POLICIES, Replay
+from models.budget_replay import replay_budget
 from models.errors import InputError
 from models.metrics_ranking import best_of_n
 from models.reward.choice import columns_of, expected_correct, orders_of, replay_problems
@@ -111,10 +112,15 @@ def test_greedy_never_looks_at_labels_and_gold_does() -> None:
     turned = replay_problems(matrices, {t: line.model_copy(update={"correct": (True,) * 12}) for t, line in labels.items()})
     places = [orders_of(problem.units, 4, np.random.default_rng(1)) for problem in problems]
     totals = [4, 10, 20]
-    assert np.array_equal(POLICIES["greedy"](problems, places, totals), POLICIES["greedy"](turned, places, totals))
-    assert not np.array_equal(POLICIES["greedy-gold"](problems, places, totals), POLICIES["greedy-gold"](turned, places, totals))
-    assert (POLICIES["greedy"](problems, places, totals).sum(axis=2) == totals).all()
-    assert (POLICIES["greedy"](problems, places, totals) >= 1).all(), "the test that the rate is estimated from is paid for"
+    (majority,) = resolve(["majority"])
+    assert isinstance(majority, ScoreSelector)
+    ours, other = (Replay(side, places, totals, majority) for side in (problems, turned))
+    for name in sorted(set(POLICIES) - {"greedy-gold", "bins"}):
+        assert np.array_equal(POLICIES[name](ours), POLICIES[name](other)), name
+    assert not np.array_equal(POLICIES["greedy-gold"](ours), POLICIES["greedy-gold"](other))
+    for name in ("greedy", "closed"):
+        assert (POLICIES[name](ours).sum(axis=2) == totals).all()
+        assert (POLICIES[name](ours) >= 1).all(), "the test that the rate is estimated from is paid for"
 
 
 def test_problems_that_cannot_be_scored_are_left_out() -> None:

@@ -119,19 +119,18 @@ def test_every_metric_name_is_one_that_mlflow_takes() -> None:
 
 def test_tags_say_who_where_and_under_what() -> None:
     found = tags(recorded_run(), ["x", "y"])
-    assert {
-        k: found[k]
-        for k in ("coderm.run_id", "git_sha", "image_digest", "sandbox", "generator", "generator_revision", "policy_model")
-    } == {
+    assert {k: found[k] for k in ("coderm.run_id", "git_sha", "image_digest", "sandbox", "generator", "policy_model")} == {
         "coderm.run_id": "20261123-000000-abcd",
         "git_sha": "c0ffee",
         "image_digest": "sha256:feed",
         "sandbox": "docker",
         "generator": "coderm",
-        "generator_revision": "r1",
         "policy_model": "policy-7b",
     }
-    assert {k: found[k] for k in ("selector", "budget_policy", "seed", "prefect.flow_run_id", "undefined_metrics")} == {
+    assert {
+        k: found[k] for k in ("generator_revision", "selector", "budget_policy", "seed", "prefect.flow_run_id", "undefined_metrics")
+    } == {
+        "generator_revision": "r1",
         "selector": "majority",
         "budget_policy": "unknown",
         "seed": "7",

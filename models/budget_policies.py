@@ -1,0 +1,130 @@
+"""How each policy spends a budget in a replay: stored problems and orders in, tests of each problem out.
+
+equal         the same number of tests for every problem
+greedy        §1.11 with λ estimated from the first test of the same order, which is paid for; never sees a label
+greedy-gold   §1.11 with λ from the labels of the very problem: an upper bound for greedy, and no policy for use
+closed        the continuous form of greedy, with the same estimates
+bins          Damani's offline bins; the table of a problem is learned from the labels of the other half of the problems
+beta, lead, racing, futility
+              the share of ``equal``, given up early when the rule of that name says so (models.stopping)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from models.budget import PRIOR, IntArray, equal_counts, greedy_counts
+from models.budget_offline import bin_table, binned_counts, closed_form_counts
+from models.errors import InputError
+from models.reward.choice import ReplayProblem
+from models.reward.selector import ScoreSelector
+from models.stopping import RULES, StopRule, stopping_times
+from models.types import FloatArray
+
+PROBE_TESTS = 1
+"""Tests that a policy runs everywhere before it estimates λ: the paper's curves start at an average of one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What a policy may use. ``places``: one (orders, units) array a problem; ``totals``: tests over all problems, a budget each."""
+
+    problems: Sequence[ReplayProblem]
+    places: Sequence[npt.NDArray[np.int64]]
+    totals: Sequence[int]
+    selector: ScoreSelector
+
+    @property
+    def caps(self) -> IntArray:
+        """(P,) distinct tests of each problem."""
+        return np.array([problem.units for problem in self.problems], dtype=np.int64)
+
+    @property
+    def gold(self) -> FloatArray:
+        """(P,) share of right solutions: the answer, for gold policies and for other problems' tables."""
+        return np.array([problem.base_rate for problem in self.problems])
+
+    @property
+    def orders(self) -> int:
+        """Orders of the tests."""
+        return len(self.places[0])
+
+    def estimated(self) -> FloatArray:
+        """(orders, P) smoothed pass share over the first tests of each order; ½ for a problem without tests."""
+        return np.stack([_probe(problem, place) for problem, place in zip(self.problems, self.places, strict=True)], axis=1)
+
+
+Policy = Callable[[Replay], IntArray]
+"""→ (orders, totals, P) tests of each problem"""
+
+
+def policy_of(name: str) -> Policy:
+    """Raises InputError for a name that is no policy."""
+    if name not in POLICIES:
+        raise InputError(f"unknown policy {name!r}: expected one of {', '.join(POLICIES)}")
+    return POLICIES[name]
+
+
+def _probe(problem: ReplayProblem, place: npt.NDArray[np.int64]) -> FloatArray:
+    once = (problem.spread > 0) @ (problem.classes.rows @ problem.classes.passes)
+    tests = min(PROBE_TESTS, problem.units)
+    return np.asarray(((place < tests) @ once + PRIOR) / (tests * problem.solutions + 2 * PRIOR))
+
+
+def _equal(replay: Replay) -> IntArray:
+    counts = np.array([equal_counts(replay.caps, total) for total in replay.totals], dtype=np.int64)
+    return np.broadcast_to(counts, (replay.orders, *counts.shape))
+
+
+def _gold(replay: Replay) -> IntArray:
+    counts = greedy_counts(replay.gold, replay.caps, replay.totals)
+    return np.broadcast_to(counts, (replay.orders, *counts.shape))
+
+
+def _greedy(replay: Replay) -> IntArray:
+    return np.stack([greedy_counts(rates, replay.caps, replay.totals, PROBE_TESTS) for rates in replay.estimated()])
+
+
+def _closed(replay: Replay) -> IntArray:
+    return np.stack([closed_form_counts(rates, replay.caps, replay.totals, PROBE_TESTS) for rates in replay.estimated()])
+
+
+def _bins(replay: Replay) -> IntArray:
+    """Two halves by turns; a problem that is alone gets the equal share."""
+    counts = np.array(_equal(replay))
+    half, means = np.arange(len(replay.problems)) % 2, [total / len(replay.problems) for total in replay.totals]
+    for order, rates in enumerate(replay.estimated()):
+        for side in (0, 1) if half.any() else ():
+            mine, other = half == side, half != side
+            for budget, mean in enumerate(means):
+                table = bin_table(rates[other], replay.gold[other], mean, PROBE_TESTS)
+                counts[order, budget, mine] = binned_counts(rates[mine], replay.caps[mine], table)
+    return counts
+
+
+def _stopping(rules: tuple[StopRule, ...]) -> Policy:
+    def policy(replay: Replay) -> IntArray:
+        shares = _equal(replay)
+        most = int(shares.max(initial=0))
+        pairs = zip(replay.problems, replay.places, strict=True)
+        times = np.stack([stopping_times(problem, replay.selector, rules, place, most) for problem, place in pairs], axis=1)
+        return np.asarray(np.minimum(shares, times[:, None, :]))
+
+    return policy
+
+
+POLICIES: Mapping[str, Policy] = MappingProxyType(
+    {
+        "equal": _equal,
+        "greedy": _greedy,
+        "greedy-gold": _gold,
+        "closed": _closed,
+        "bins": _bins,
+        **{name: _stopping(rules) for name, rules in RULES.items()},
+    }
+)
