@@ -87,9 +87,7 @@ def greedy_counts(rates: FloatArray, caps: IntArray, totals: Sequence[int], min_
 
 def _spend(path: npt.NDArray[np.intp], floor: IntArray, caps: IntArray, total: int) -> IntArray:
     """Floor, then the path, then round-robin over the problems that still have tests."""
-    left = total - int(floor.sum())
-    if left < 0:
-        raise InputError(f"a budget of {total} tests is less than the minimum of all problems together ({int(floor.sum())})")
+    left = after_floor(floor, total)
     counts = floor + np.bincount(path[:left], minlength=len(caps))
     left -= min(left, len(path))
     while left > 0 and (counts < caps).any():
@@ -97,6 +95,14 @@ def _spend(path: npt.NDArray[np.intp], floor: IntArray, caps: IntArray, total: i
         counts[unsaturated] += 1
         left -= len(unsaturated)
     return counts
+
+
+def after_floor(floor: IntArray, total: int) -> int:
+    """What is left once every problem has its minimum. Raises InputError when the budget is less than that."""
+    least = int(floor.sum())
+    if total < least:
+        raise InputError(f"a budget of {total} tests is less than the minimum of all problems together ({least})")
+    return total - least
 
 
 def distinct_tests(test_digests: Sequence[str]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from models.budget import RATE_BOUNDS, IntArray, greedy_counts
+from models.budget import RATE_BOUNDS, IntArray, after_floor, greedy_counts
 from models.types import FloatArray
 
 BINS = 10
@@ -35,6 +35,7 @@ def closed_form_counts(rates: FloatArray, caps: IntArray, totals: Sequence[int],
 
 
 def _closed_form(lam: FloatArray, floor: IntArray, caps: IntArray, total: int) -> IntArray:
+    after_floor(floor, total)
     low, high = -2000.0, 0.0  # ln μ: at -2000 every cap below 2 x 10^5 tests is reached, at 0 no test is worth it
     for _ in range(BISECTIONS):
         middle = (low + high) / 2

@@ -32,7 +32,10 @@ PROBE_TESTS = 1
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """What a policy may use. ``places``: one (orders, units) array a problem; ``totals``: tests over all problems, a budget each."""
+    """What a policy may use.
+
+    ``places``: one (orders, units) array a problem; ``totals``: tests over all problems, one a budget.
+    """
 
     problems: Sequence[ReplayProblem]
     places: Sequence[npt.NDArray[np.int64]]

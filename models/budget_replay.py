@@ -4,7 +4,7 @@ A replay executes nothing. In every order each problem gets its first b distinct
 solutions, and the accuracy is the mean over orders, then over problems; the interval is a bootstrap over problems. ``mean_tests``
 is what was really spent, duplicates free; a problem with fewer tests than its share leaves the rest unspent under ``equal``.
 
-The policies are in ``models.budget_policies``; ``all`` is every test of every problem: the ceiling of the selector, not of a budget.
+The policies are in ``models.budget_policies``; ``all`` is every test of every problem: the ceiling of the selector, of no budget.
 """
 
 from __future__ import annotations

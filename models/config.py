@@ -77,5 +77,6 @@ class RunConfig(Config):
     budget: BudgetConfig = BudgetConfig()
     gates: GateConfig = GateConfig()
     label: bool = Field(True, description="run the benchmark's own tests too, to know which solutions are right")
+    label_timeout_s: float = Field(3.0, gt=0, le=3600, description="CPU seconds of a ground-truth test; HumanEval's own is 3 s")
     seed: int = Field(0, ge=0)
     shard_problems: int = Field(50, ge=1, description="problems a task; a cell is never a task")

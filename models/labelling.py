@@ -1,15 +1,16 @@
 """Ground truth as cells: a problem's own tests become the columns of a job, and its verdicts become labels.
 
 Decides which source a solution is judged as (after the problem's preamble), which columns ask the truth, and that a solution is
-right when every column passed. Refuses to guess: a cell that did not run makes the label None, and so does a truth with no column
-left. Extra inputs take two jobs: the reference alone on every input, to drop those that it cannot answer, then the candidates.
+right when every column passed, wrong when one did not. Refuses to guess: where neither is known the label is None, and so where
+the truth has no column left. Extra inputs take two jobs: the reference alone on every input, to drop those that it cannot
+answer, then the candidates.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -104,16 +105,22 @@ def _reference(problem: Problem) -> str:
 
 
 def labels_from(problem: Problem, matrix: PassMatrix) -> Labels:
-    """True where every cell of the row passed; None where one was not run or not asked, or there is no column.
+    """False where a cell of the row ran and did not pass, True where all passed; None where neither can be said.
 
+    One failure is enough: a row may hold cells that were not asked after it. Without a column nothing can be said.
     Raises ValueError for the matrix of another problem.
     """
     if matrix.task_id != problem.task_id:
         raise ValueError(f"the matrix of {matrix.task_id!r} says nothing about {problem.task_id!r}")
-    unknown = np.isin(matrix.verdicts, (Verdict.NOT_RUN, Verdict.NOT_ASKED))
-    judged: BoolMatrix = ~unknown.any(axis=1) & (matrix.verdicts.shape[1] > 0)
-    correct = tuple(bool(row.all()) if known else None for row, known in zip(matrix.passes, judged, strict=True))
+    right = matrix.passes.all(axis=1) & (matrix.verdicts.shape[1] > 0)
+    correct = tuple(bool(r) if r or w else None for r, w in zip(right, _failed(matrix), strict=True))
     return Labels(task_id=problem.task_id, correct=correct, solution_digests=matrix.solution_digests)
+
+
+def _failed(matrix: PassMatrix) -> BoolMatrix:
+    """(n,) bool: some cell of the row ran and did not pass."""
+    ran = ~np.isin(matrix.verdicts, (Verdict.NOT_RUN, Verdict.NOT_ASKED))
+    return np.asarray((ran & ~matrix.passes).any(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +132,11 @@ class Judgement:
     unknown_inputs: int = 0
 
 
+STAGES = (1, 3)
+"""Columns after which rows that have failed are left alone. A wrong program usually fails at once, and one that loops burns its
+whole limit in every column; with stages it burns one, three at most."""
+
+
 def judge(
     problems: Mapping[str, Problem], solution_sets: Sequence[SolutionSet], execute: Execute, limits: Limits
 ) -> Iterator[Judgement]:
@@ -133,15 +145,33 @@ def judge(
         raise InputError(f"solutions of task {foreign[0]!r} have no problem; expected a P line for each task of S")
     by_inputs = [problems[s.task_id] for s in solution_sets if problems[s.task_id].ground_truth.kind == "inputs"]
     plans = {m.task_id: input_plan(m) for m in execute(precheck_job(p, limits) for p in by_inputs)}
-    unknown = {task_id for task_id, plan in plans.items() if plan.unknown}
     sets = {s.task_id: s for s in solution_sets}
-    jobs = (label_job(problems[t], s, limits, plans.get(t)) for t, s in sets.items() if t not in unknown)
-    matrices = iter(execute(jobs))
+    known = {t: s for t, s in sets.items() if t not in plans or not plans[t].unknown}
+    matrices = _in_stages([label_job(problems[t], s, limits, plans.get(t)) for t, s in known.items()], execute)
     for task_id, solutions in sets.items():
         plan = plans.get(task_id, InputPlan((), 0, 0))
-        if task_id in unknown:
+        if task_id in matrices:
+            labels = labels_from(problems[task_id], matrices[task_id])
+        else:
             none: tuple[None, ...] = (None,) * len(solutions.solutions)
             labels = Labels(task_id=task_id, correct=none, solution_digests=solutions.digests)
-        else:
-            labels = labels_from(problems[task_id], next(matrices))
         yield Judgement(labels, plan.dropped, plan.unknown)
+
+
+def _in_stages(jobs: Sequence[MatrixJob], execute: Execute) -> dict[str, PassMatrix]:
+    """Columns up to each stage for the rows that have not failed before it; cells after a failure stay ``not_asked``."""
+    done: dict[str, PassMatrix] = {}
+    for start, stop in zip((0, *STAGES), (*STAGES, None), strict=True):
+        staged = (replace(job, asked=_stage(job, done.get(job.task_id), start, stop)) for job in jobs)
+        for matrix in execute([job for job in staged if start == 0 or (job.asked is not None and job.asked.any())]):
+            earlier = done.get(matrix.task_id)
+            done[matrix.task_id] = earlier.completed_by(matrix) if earlier else matrix
+    return done
+
+
+def _stage(job: MatrixJob, done: PassMatrix | None, start: int, stop: int | None) -> BoolMatrix:
+    asked = np.zeros((len(job.solutions), len(job.tests)), dtype=np.bool_)
+    asked[:, start:stop] = True
+    if done is not None:
+        asked[_failed(done)] = False
+    return asked

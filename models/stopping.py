@@ -1,8 +1,8 @@
 """When to stop testing one problem: rules that look at the cells seen so far and at nothing else.
 
 After t tests the selector has a leader. For every rival class only the tests that tell the two apart matter, and they are paired:
-each test ran on both. A rule stops when no rival can be expected to overtake, or when testing on cannot help; it never sees a label,
-a test that was not asked, or classes that only later tests would tell apart.
+each test ran on both. A rule stops when no rival can be expected to overtake, or when testing on cannot help; it never sees a
+label, a test that was not asked, or classes that only later tests would tell apart.
 
     tests     t             distinct tests asked; duplicates of a test are no further evidence
     ranked    (...,) bool   the selector ranks something
@@ -60,7 +60,7 @@ class StopRule(Protocol):
 def evidence_of(problem: ReplayProblem, selector: ScoreSelector, asked: BoolMatrix) -> Evidence:
     """Evidence after the distinct tests ``asked`` (..., D), the same number in every stack entry."""
     cols, passes = asked @ problem.spread, problem.classes.passes
-    units = np.minimum(cols, 1.0)
+    units = asked @ (problem.spread > 0).astype(np.float64)
     scores = np.asarray(selector.score(passes, problem.classes.rows, cols))
     leader = scores.argmax(axis=-1)
     same = same_rows(passes, cols)
@@ -127,14 +127,15 @@ class RacingStop:
     name: str = "racing"
 
     def stops(self, evidence: Evidence) -> BoolMatrix:
-        """Every rival row is out."""
+        """There is a rival row, and every one is out."""
         t = max(1, evidence.tests)
         mean = (evidence.ahead - evidence.behind) / t
         spread = (evidence.ahead + evidence.behind) / t - mean**2
         rows = np.maximum(1.0, evidence.rivals.sum(axis=-1, keepdims=True))
         surprise = np.log(3 * rows * t * (t + 1) / self.delta)
         out = mean > np.sqrt(2 * np.maximum(spread, 0.0) * surprise / t) + 6 * surprise / t
-        return np.asarray(evidence.ranked & (out | (evidence.rivals == 0)).all(axis=-1) & (evidence.tests > 0))
+        beaten = (out | (evidence.rivals == 0)).all(axis=-1) & (evidence.rivals > 0).any(axis=-1)
+        return np.asarray(evidence.ranked & beaten)
 
 
 @dataclass(frozen=True)
@@ -147,18 +148,18 @@ class FutilityStop:
     def stops(self, evidence: Evidence) -> BoolMatrix:
         """Nothing to tell apart, or nothing passes."""
         alike = (evidence.rivals.sum(axis=-1) == 0) & (evidence.tests >= self.least)
-        return alike | ((evidence.votes == 0) & (evidence.tests >= 2 * self.least))
+        return np.asarray(alike | ((evidence.votes == 0) & (evidence.tests >= 2 * self.least)))
 
 
 RULES: Mapping[str, tuple[StopRule, ...]] = MappingProxyType(
     {
         "beta": (BetaStop(), FutilityStop()),
         "lead": (LeadStop(), FutilityStop()),
-        "racing": (RacingStop(), FutilityStop()),
+        "racing": (RacingStop(),),
         "futility": (FutilityStop(),),
     }
 )
-"""Each rule with futility beside it; the first that fires is named in the audit trail."""
+"""Futility stands beside the rules that promise nothing; the first that fires is named in the audit trail."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ Pydantic models are both the record and the shape of its line; a rule about the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Annotated, Any, Literal
 
@@ -276,6 +276,17 @@ class PassMatrix:
     def asked(self) -> BoolMatrix:
         """(n, m) bool: what the budget wanted."""
         return np.asarray(self.verdicts != Verdict.NOT_ASKED)
+
+    def completed_by(self, later: PassMatrix) -> PassMatrix:
+        """Two executions of one problem as one: the cells that were asked here stay, the others come from ``later``."""
+        mine = self.asked
+        return replace(
+            later,
+            verdicts=np.where(mine, self.verdicts, later.verdicts),
+            duration_ms=np.where(mine, self.duration_ms, later.duration_ms),
+            flags={**later.flags, **self.flags},
+            outputs={**later.outputs, **self.outputs},
+        )
 
     def counts(self) -> dict[str, int]:
         """How many cells carry each verdict, by label; verdicts that do not occur are absent."""

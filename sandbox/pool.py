@@ -173,7 +173,7 @@ class Run:
         )
         for column, evidence in seen:
             if evidence.ending == "infra":
-                raise InfraFault("the supervisor could not clean up after a cell")
+                raise InfraFault(f"the supervisor could not go on: {evidence.note or 'scratch space would not empty'}")
             self._record(piece, column, evidence)
             del left[column]
 

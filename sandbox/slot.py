@@ -95,7 +95,9 @@ class Slot:
         if self._loaded is key:
             return
         bounds = {"timeout_s": limits.timeout_s, "wall_s": limits.wall_s, "memory_mib": limits.memory_mib}
-        self.channel.send(wire.encode({"op": "load", **problem, **bounds}))
+        tests = {} if problem["style"] == "stdin" else {"tests": problem["tests"]}
+        announced = {name: value for name, value in problem.items() if name not in tests}
+        self.channel.send(wire.encode({"op": "load", **announced, **bounds}) + (wire.encode(tests) if tests else b""))
         self._receive(GRACE_S + len(problem["tests"]) + sum(len(str(test)) for test in problem["tests"]) / 1e5)
         self._silence_s = limits.wall_s + GRACE_S
         self._loaded = key
@@ -107,7 +109,7 @@ class Slot:
 
     def check(self, checker: str, stdin: str, expected: str, actual: str) -> Evidence:
         """Run ``check(stdin, expected, actual)`` of a checker source in a cell of its own."""
-        self.channel.send(wire.encode({"op": "check", "source": checker, "arguments": [stdin, expected, actual]}))
+        self.channel.send(wire.encode({"op": "check"}) + wire.encode([checker, [stdin, expected, actual]]))
         return next(evidence for _, evidence in [*self._answers({0})])
 
     def _answers(self, wanted: set[int]) -> Iterator[tuple[int, Evidence]]:

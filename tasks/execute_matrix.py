@@ -145,32 +145,19 @@ def _new_rows(job: MatrixJob, matrix: PassMatrix) -> dict[str, dict[str, CachedC
     return new
 
 
-def overlay(first: PassMatrix | None, second: PassMatrix) -> PassMatrix:
-    """Two executions of one problem as one matrix: the cells asked in ``first`` stay, the others come from ``second``."""
-    if first is None:
-        return second
-    use = first.asked
-    return replace(
-        second,
-        verdicts=np.where(use, first.verdicts, second.verdicts),
-        duration_ms=np.where(use, first.duration_ms, second.duration_ms),
-        flags={**second.flags, **first.flags},
-        outputs={**second.outputs, **first.outputs},
-    )
-
-
 @task(name="execute-matrix", task_run_name="execute-{shard.index}", **RETRY_INFRA_ONLY)
 def execute_matrix(config: RunConfig, shard: Shard, tests_asked: Mapping[str, int] | None = None) -> Shard:
     """Fill the shard's matrices. ``tests_asked``: task id → how many of its first distinct tests; None: all. Earlier cells stay."""
     jobs = [_shard_job(config, shard, t, None if tests_asked is None else tests_asked[t]) for t in shard.problems]
     total = sum(int(job.asked.sum()) if job.asked is not None else len(job.solutions) * len(job.tests) for job in jobs)
+    earlier = shard.matrices
     with (
         open_database() as store,
         open_executor(config.sandbox) as executor,
         progress_bar(f"execute shard {shard.index}", total) as advance,
     ):
         done = execute_jobs(executor, jobs, store if config.sandbox.reuse else None, advance)
-        matrices = {m.task_id: overlay(shard.matrices.get(m.task_id), m) for m in done}
+        matrices = {m.task_id: earlier[m.task_id].completed_by(m) if m.task_id in earlier else m for m in done}
     return shard.evolve(matrices=matrices)
 
 

@@ -19,14 +19,11 @@ from tasks.progress import progress_bar
 from tasks.resources import open_database, open_executor
 from tasks.shard import Shard
 
-TRUTH_TIMEOUT_S = 3.0
-"""Ground-truth tests are longer than generated ones: HumanEval's own time-out is 3 s."""
-
 
 @task(name="label-solutions", task_run_name="label-{shard.index}", **RETRY_INFRA_ONLY)
 def label_solutions(config: RunConfig, shard: Shard) -> Shard:
     """Add the shard's labels. Raises SandboxUnavailable."""
-    limits = Limits(timeout_s=max(TRUTH_TIMEOUT_S, config.sandbox.limits.timeout_s), memory_mib=config.sandbox.limits.memory_mib)
+    limits = Limits(timeout_s=config.label_timeout_s, memory_mib=config.sandbox.limits.memory_mib)
     sandbox = config.sandbox.model_copy(update={"limits": limits})
     judged = judge_all(shard.problems, list(shard.solutions.values()), sandbox, f"label shard {shard.index}")
     return shard.evolve(labels={j.labels.task_id: j.labels for j in judged})

@@ -9,7 +9,7 @@ weigh it: how many solutions and tests are right, how often other solutions pass
     log P = ln B(n_x+α, n-n_x+1) + ln B(n_y+α, m-n_y+1) + ln B(E1+1, N1-E1+1) + ln B(E0+1, N0-E0+β₀)
 
 A large α says that solutions and tests tend to be right, a large β₀ that wrong solutions rarely pass wrong tests. A class that
-passes nothing has no right test to show for itself and is dropped, as the authors drop candidates that cannot run.
+passes nothing is a hypothesis like any other, as in the authors' code: every class is ranked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BETA_0 = 1e4
 
 
 def b4_score(passes: BoolMatrix, rows: FloatArray, cols: FloatArray) -> FloatArray:
-    """log P of each class up to a constant; -inf where V_c = 0."""
+    """log P of each class up to a constant; -inf everywhere when no test was asked."""
     n, m = rows.sum(axis=-1, keepdims=True), cols.sum(axis=-1, keepdims=True)
     n_x, n_y = sizes_of(passes, rows, cols), votes_of(passes, cols)
     passed = cols * passers_of(passes, rows)
@@ -36,4 +36,4 @@ def b4_score(passes: BoolMatrix, rows: FloatArray, cols: FloatArray) -> FloatArr
     n1, n0 = (n - n_x) * n_y, (n - n_x) * (m - n_y)
     score = betaln(n_x + ALPHA, n - n_x + 1) + betaln(n_y + ALPHA, m - n_y + 1)
     score = score + betaln(e1 + 1, n1 - e1 + 1) + betaln(e0 + 1, n0 - e0 + BETA_0)
-    return np.where(n_y > 0, score, -np.inf)
+    return np.where(m > 0, score, -np.inf)

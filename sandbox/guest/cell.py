@@ -13,7 +13,7 @@ import resource
 import sys
 from typing import Any, NoReturn
 
-from sandbox.guest import judge, program, report
+from sandbox.guest import judge, program, report, seccomp
 
 NULL = "/dev/null"
 MAX_OPEN_FILES = 256
@@ -41,6 +41,10 @@ class Spec:
         for name in self.__slots__:
             setattr(self, name, fields.get(name))
 
+    def copy(self) -> Spec:
+        """Another one with the same fields."""
+        return Spec(**{name: getattr(self, name) for name in self.__slots__})
+
 
 def run(spec: Spec, nonce: bytes, channel: int, output: int | None) -> NoReturn:
     """Never returns. ``channel``: where the message goes; ``output``: where stdout of a stdin program goes."""
@@ -49,6 +53,7 @@ def run(spec: Spec, nonce: bytes, channel: int, output: int | None) -> NoReturn:
         _descriptors(spec, channel, output)
         _limits(spec)
         _surroundings(spec)
+        seccomp.install(seccomp.for_cell(os.getpid()))
         if spec.style == "stdin":
             status = _run_program(spec, nonce, channel)
         else:
@@ -77,6 +82,15 @@ def guest_names() -> tuple[str, ...]:
     return tuple(name for name in sys.modules if name.split(".")[0] == "sandbox")
 
 
+def confine(spec: Spec, *keep: int) -> None:
+    """Limits and surroundings of a cell for a process that keeps the descriptors ``keep`` (three at most) and nothing else."""
+    edges = [2, *sorted(keep), 64]
+    for low, high in zip(edges, edges[1:]):
+        os.closerange(low + 1, high)
+    _limits(spec)
+    _surroundings(spec)
+
+
 def _descriptors(spec: Spec, channel: int, output: int | None) -> None:
     if spec.style == "stdin":
         source = os.memfd_create("stdin", os.MFD_CLOEXEC)
@@ -87,7 +101,7 @@ def _descriptors(spec: Spec, channel: int, output: int | None) -> None:
     if output is not None:
         os.dup2(output, 1)
     os.closerange(3, channel)
-    os.closerange(channel + 1, channel + 8)
+    os.closerange(channel + 1, 64)
 
 
 def _limits(spec: Spec) -> None:
@@ -96,7 +110,7 @@ def _limits(spec: Spec) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, MAX_FILE_BYTES),
         (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
-        (resource.RLIMIT_CPU, int(spec.cpu_s) + 2),  # behind the supervisor's clock, should that one ever fail
+        (resource.RLIMIT_CPU, int(spec.cpu_s) + 2 if spec.style != "judge" else 86400),  # should the supervisor's clock ever fail
     ]
     if spec.nproc:
         hard.append((resource.RLIMIT_NPROC, spec.nproc))

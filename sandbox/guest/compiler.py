@@ -76,8 +76,7 @@ def _child(sources: list[str], fd: int, kind: str, memory_bytes: int) -> None:
     for source in sources:
         body = b""
         try:
-            code = program.compile_alone(source, "<solution>") if kind == "solution" else program.compile_test(source)
-            body = marshal.dumps(code)
+            body = program.compile_solution(source) if kind == "solution" else b"\0" + marshal.dumps(program.compile_test(source))
         except (program.Uncompilable, ValueError):
             body = b""
         wire.write_all(fd, len(body).to_bytes(4, "big") + body)

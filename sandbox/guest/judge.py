@@ -124,13 +124,14 @@ def judge(solution: str | bytes, test: str | bytes, entry_point: str | None) -> 
     except BaseException as error:
         return (report.MEMORY if isinstance(error, MemoryError) else report.ERROR), "loading the solution: " + describe(error)
     try:
-        return _run_test(test_code, module, entry_point)
+        return run_test(test_code, module, entry_point)
     except BaseException as error:
         return blame(error), describe(error)
 
 
-def _run_test(test: program.TestCode, module: Any, entry_point: str | None) -> tuple[str, str]:
-    code, asserts, raises = test
+def run_test(test: program.TestCode, module: Any, entry_point: str | None) -> tuple[str, str]:
+    """Run a compiled test against ``module``, or what stands for it; whatever escapes from the test is the caller's."""
+    code, asserts, raises, _ = test
     namespace = program.test_namespace(module, entry_point)
     exec(code, namespace)
     held = 0

@@ -13,7 +13,7 @@ import os
 import struct
 
 PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 24, 36, 38
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 1, 22, 2
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 1, 2, 4, 16384, 1 << 18
 MOUNT_ATTR_RDONLY, AT_RECURSIVE, SYS_MOUNT_SETATTR, AT_FDCWD = 1, 0x8000, 442, -100
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -62,6 +62,11 @@ def read_only_root() -> bool:
     _LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
     attributes = struct.pack("=QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
     return bool(_LIBC.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, len(attributes)) == 0)
+
+
+def set_filter(header: bytes) -> bool:
+    """Install a seccomp filter (struct sock_fprog) for this process and its children."""
+    return bool(_LIBC.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.c_char_p(header), 0, 0) == 0)
 
 
 def remove_ipc() -> None:

@@ -16,6 +16,9 @@ import time
 
 from sandbox.guest.kernel import thread_group_cpu_s
 
+spared: set[int] = set()
+"""Processes of ours below the supervisor (keeper and judge) that outlive a cell."""
+KILLING_S = 2.0
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -38,14 +41,14 @@ def descendants() -> list[int]:
     me = os.getpid()
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     if me == 1:
-        return [pid for pid in pids if pid != 1]
+        return [pid for pid in pids if pid != 1 and pid not in spared]
     parents = {pid: int(stat[1]) for pid in pids if (stat := _stat(pid))}
     found: list[int] = []
     frontier = {me}
     while frontier:
         frontier = {pid for pid, parent in parents.items() if parent in frontier}
         found.extend(frontier)
-    return found
+    return [pid for pid in found if pid not in spared]
 
 
 def tree_cpu_s(leader: int, baseline_s: float) -> float:
@@ -59,9 +62,10 @@ def tree_cpu_s(leader: int, baseline_s: float) -> float:
     return total + sum(thread_group_cpu_s(pid) for pid in others)
 
 
-def kill_all() -> None:
-    """SIGKILL for everything below the supervisor, then reap until nothing is left."""
-    while True:
+def kill_all() -> bool:
+    """SIGKILL for everything below the supervisor that is not spared, then reap until nothing is left. False: it would not end."""
+    deadline = time.monotonic() + KILLING_S
+    while time.monotonic() < deadline:
         _signal_all()
         try:
             while True:
@@ -70,12 +74,15 @@ def kill_all() -> None:
                     break
         except ChildProcessError:
             if os.getpid() == 1 or not descendants():
-                return
+                return True
+        if spared and not descendants():
+            return True
         time.sleep(0.0005)
+    return False
 
 
 def _signal_all() -> None:
-    targets = [-1] if os.getpid() == 1 else descendants()
+    targets = [-1] if os.getpid() == 1 and not spared else descendants()
     for target in targets:
         try:
             os.kill(target, signal.SIGKILL)

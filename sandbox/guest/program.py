@@ -17,6 +17,8 @@ import sys
 import types
 from typing import Any, Tuple  # noqa: UP035
 
+from sandbox.guest import screen
+
 TICK = "__assert_ran__"
 TEST_MODULE = "generated_test"
 
@@ -45,13 +47,38 @@ class _Ticker(ast.NodeTransformer):
         return node
 
 
-TestCode = Tuple[types.CodeType, int, int]  # noqa: UP006 - evaluated by Python 3.9 too
-"""Byte code of a test, its assert statements, its raise statements."""
+TestCode = Tuple[types.CodeType, int, int, bool]  # noqa: UP006 - evaluated by Python 3.9 too
+"""Byte code of a test, its assert statements, its raise statements, whether it is inert (screen.inert)."""
+INNOCENT, PURE = 1, 2
+"""First byte of a compiled solution: what screen could show."""
 
 
 def unmarshal(source: str | bytes) -> Any:
     """What the compiler process made of a source, or None for one that is still text."""
-    return marshal.loads(source) if isinstance(source, bytes) else None
+    return marshal.loads(source[1:]) if isinstance(source, bytes) else None
+
+
+def compile_solution(source: str) -> bytes:
+    """Byte code of a solution behind one byte of what reading it could show. Raises Uncompilable."""
+    code = compile_alone(source, "<solution>")
+    tree = ast.parse(source)
+    shown = (INNOCENT if screen.innocent(tree) else 0) | (PURE if screen.pure(tree) else 0)
+    return bytes((shown,)) + marshal.dumps(code)
+
+
+def shown(source: str | bytes) -> int:
+    """That byte; 0 for a source that is still text."""
+    return source[0] if isinstance(source, bytes) else 0
+
+
+def encode(source: str | bytes) -> list[str]:
+    """A source or its byte code as JSON."""
+    return ["code", source.hex()] if isinstance(source, bytes) else ["text", source]
+
+
+def decode(data: list[str]) -> str | bytes:
+    """Inverse of ``encode``."""
+    return bytes.fromhex(data[1]) if data[0] == "code" else data[1]
 
 
 def compile_alone(source: str | bytes | ast.AST, filename: str) -> types.CodeType:
@@ -73,13 +100,14 @@ def compile_test(source: Any) -> TestCode:
     """Byte code of a test with a tick after every assert, and what was counted on the way. Raises Uncompilable."""
     try:
         tree = ast.parse(source, "<test>")
+        inert = screen.inert(tree)
         ticker = _Ticker()
         tree = ticker.visit(tree) if "assert" in source or "raise" in source else tree
     except MemoryError as error:
         raise Uncompilable("too complex to parse", memory=_used_mib() > 256) from error
     except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
         raise Uncompilable(f"{type(error).__name__}: {error}") from error
-    return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises
+    return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises, inert
 
 
 def load_solution(code: types.CodeType, entry_point: str | None) -> types.ModuleType:

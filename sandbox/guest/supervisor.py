@@ -1,7 +1,7 @@
 """Pid 1 of a slot: takes frames from the host, forks one process a cell, answers with evidence.
 
 It never compiles, imports, opens, follows or believes what a cell made, and it never runs a cell itself, so every cell starts
-from the same warm state. Requests: ``load`` (one problem's tests and limits), ``row`` (one solution, the columns wanted),
+from the same warm state. Requests: ```load`` (one problem), ``row`` (one solution, the columns wanted),
 ``check`` (a checker over one output). Answers come as batches of evidence, at most ``FLUSH_S`` after the cell:
 
     [column, ending, letter, exit status or -signal, CPU ms, wall ms, note, output digest, output text or null, marks]
@@ -19,7 +19,7 @@ import sys
 import time
 from typing import Any
 
-from sandbox.guest import cell, compiler, kernel, processes, report, scratch, watch, wire
+from sandbox.guest import cell, compiler, kernel, processes, program, report, scratch, seccomp, trial, watch, wire
 
 FROM_HOST, TO_HOST = 3, 4
 FLUSH_S = 0.05
@@ -29,7 +29,7 @@ OOM_COUNTERS = ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memo
 PREIMPORTED = (
     "unittest typing math collections itertools functools re heapq bisect string random datetime copy operator json decimal "
     "fractions statistics hashlib abc array calendar cmath contextlib dataclasses enum inspect io numbers queue textwrap time "
-    "traceback types warnings weakref"
+    "traceback types warnings weakref socket"
 )
 OUT_OF_MEMORY, SPOILT = "oom", "infra"
 
@@ -45,6 +45,8 @@ class Supervisor:
         self.base_bytes = 0
         self.problem: dict[str, Any] = {}
         self.tests: list[Any] = []
+        self.trial: trial.Trial | None = None
+        self.filtered = False
         self.hidden = cell.guest_names()
 
     def prepare(self, isolate: bool, scratch_mib: int) -> None:
@@ -57,6 +59,8 @@ class Supervisor:
         scratch.claim(self.directories)
         self._need(kernel.no_new_privileges(), "no-new-privileges is not set")
         kernel.adopt_orphans()
+        self.filtered = seccomp.install(seccomp.for_slot())
+        self._need(self.filtered, "no system-call filter")
         for name in PREIMPORTED.split():
             __import__(name)
         gc.collect()
@@ -70,13 +74,20 @@ class Supervisor:
         if not held:
             self.missing.append(otherwise)
 
-    def load(self, problem: dict[str, Any]) -> None:
-        """Take one problem; modules its tests need are imported once, before the fork."""
-        self.problem, self.tests = problem, problem["tests"]
-        if any("Async" in test or "asyncio" in test for test in problem["tests"] if isinstance(test, str)):
-            import asyncio  # noqa: F401
-        if problem["style"] == "function":
-            self.tests = compiler.compile_all(self.tests, "test", self._memory_bytes())
+    def load(self, problem: dict[str, Any]) -> int:
+        """Take one problem; how many tests. Those of functions follow in a frame of their own, which only the keeper reads."""
+        self.unload()
+        self.problem, self.tests = problem, problem.get("tests", [])
+        if problem["style"] != "function":
+            return len(self.tests)
+        self.trial = trial.Trial(self.spec("judge", "", None), problem["wall_s"], FROM_HOST, TO_HOST)
+        return self.trial.ready()
+
+    def unload(self) -> None:
+        """End what belongs to the problem before."""
+        if self.trial is not None:
+            self.trial.close()
+            self.trial = None
 
     def _memory_bytes(self) -> int:
         """Address space of a cell: what this process has mapped already, and the limit on top."""
@@ -101,10 +112,9 @@ class Supervisor:
         """Run one solution's cells and stream the evidence."""
         batch: list[list[Any]] = []
         flushed = time.monotonic()
-        style = self.problem["style"]
-        program = compiler.compile_all([solution], "solution", self._memory_bytes())[0]
+        program_ = compiler.compile_all([solution], "solution", self._memory_bytes())[0]
         for position, column in enumerate(columns):
-            evidence = self.run(self.spec(style, program, self.tests[column]))
+            evidence = self.one(program_, column)
             if evidence[1] == report.BAD_SOLUTION:  # it does not compile, so it does not compile for any other test
                 batch.extend([other, *evidence] for other in columns[position:])
                 break
@@ -115,17 +125,45 @@ class Supervisor:
             if time.monotonic() - flushed > FLUSH_S:
                 wire.write_all(TO_HOST, wire.encode({"cells": batch}))
                 batch, flushed = [], time.monotonic()
+        if self.trial is not None:
+            self.trial.end_row()
         wire.write_all(TO_HOST, wire.encode({"cells": batch, "end": True}))
 
+    def one(self, solution: Any, column: int) -> list[Any]:
+        """Evidence of one cell of the loaded problem, without its column."""
+        if self.trial is None:
+            return self.run(self.spec(self.problem["style"], solution, self.tests[column]))
+        kills = _oom_kills()
+        try:
+            ending, letter, status, cpu_ms, wall_ms, note, marks = self.trial.run(solution, column)
+            steady = letter in "PFE" and ending == watch.FINISHED and program.shown(solution) & program.PURE
+            if not steady or trial.ONE_PROCESS in marks:
+                self.trial.end_row()
+                if not self._clean():
+                    ending = SPOILT
+        except trial.KeeperLost as error:
+            return [SPOILT, report.NOTHING, 0, 0.0, 0.0, f"the keeper of the tests was lost: {error}", None, None, []]
+        if status == -9 and ending == watch.FINISHED and _oom_kills() > kills:
+            ending = OUT_OF_MEMORY
+        return [ending, letter, status, cpu_ms, wall_ms, note, None, None, marks]
+
     def run(self, spec: cell.Spec) -> list[Any]:
-        """Fork one cell, wait, end it, clean up; the evidence without its column."""
+        """Fork one stdin program or checker, wait, end it, clean up; the evidence without its column."""
         nonce = secrets.token_hex(8).encode()
         reading, writing = os.pipe()
         out_reading, out_writing = os.pipe() if spec.style == "stdin" else (None, None)
         baseline, kills, began = processes.reaped_cpu_s(), _oom_kills(), time.monotonic()
+        taken, taking = os.pipe()
         pid = os.fork()
         if pid == 0:
+            if spec.style == "checker":  # it takes what it compares from the host itself: expected outputs never enter this process
+                spec.solution, spec.test = wire.read_frame(FROM_HOST)
+            os.write(taking, b".")
+            os.close(taking)
             cell.run(spec, nonce, writing, out_writing)
+        os.close(taking)
+        os.read(taken, 1)
+        os.close(taken)
         os.close(writing)
         drain = None
         if out_reading is not None and out_writing is not None:
@@ -135,7 +173,7 @@ class Supervisor:
         wall_s = time.monotonic() - began
         status = self._end(pid, ending)
         os.set_blocking(reading, False)
-        message = _read_all(reading)
+        message = trial.read_message(reading)
         cpu_s = processes.reaped_cpu_s() - baseline
         if status == -9 and ending == watch.FINISHED and _oom_kills() > kills:
             ending = OUT_OF_MEMORY
@@ -156,7 +194,8 @@ class Supervisor:
         return status
 
     def _clean(self) -> bool:
-        kernel.remove_ipc()
+        if not self.filtered:
+            kernel.remove_ipc()
         return scratch.empty(self.directories)
 
     def _output(self, drain: watch.Drain | None) -> list[Any]:
@@ -167,16 +206,6 @@ class Supervisor:
             return [f"more than {drain.limit} bytes", None]
         text = bytes(drain.data).decode("utf-8", "replace") if self.problem.get("keep_output") else None
         return [wire.output_digest(bytes(drain.data)), text]
-
-
-def _read_all(fd: int) -> bytes:
-    """What a cell sent, cut one byte past the largest message; closes the descriptor."""
-    try:
-        return os.read(fd, report.MAX_MESSAGE + 1)
-    except BlockingIOError:
-        return b""
-    finally:
-        os.close(fd)
 
 
 def _oom_kills() -> int:
@@ -218,10 +247,9 @@ def main() -> None:
 
 def _serve(supervisor: Supervisor, request: dict[str, Any]) -> None:
     if request["op"] == "load":
-        supervisor.load(request)
-        wire.write_all(TO_HOST, wire.encode({"loaded": len(supervisor.tests)}))
+        wire.write_all(TO_HOST, wire.encode({"loaded": supervisor.load(request)}))
     elif request["op"] == "row":
         supervisor.row(request["solution"], request["columns"])
     else:
-        evidence = supervisor.run(supervisor.spec("checker", request["source"], request["arguments"]))
+        evidence = supervisor.run(supervisor.spec("checker", None, None))
         wire.write_all(TO_HOST, wire.encode({"cells": [[0, *evidence]], "end": True}))

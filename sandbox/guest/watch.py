@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from typing import Callable
 
 from sandbox.guest import processes
 
@@ -51,18 +52,19 @@ class Drain:
 def wait(pid: int, cpu_limit_s: float, wall_limit_s: float, baseline_s: float, drain: Drain | None) -> str:
     """How the cell's leader ended: FINISHED, or which limit it reached (it still runs then)."""
     handle = os.pidfd_open(pid)
-    poller = select.poll()
-    poller.register(handle, select.POLLIN)
-    if drain is not None:
-        poller.register(drain.fd, select.POLLIN | select.POLLHUP)
     try:
-        return _watch(pid, poller, handle, drain, (cpu_limit_s + SETUP_CPU_S, wall_limit_s, baseline_s))
+        return wait_for(handle, lambda: processes.tree_cpu_s(pid, baseline_s), cpu_limit_s, wall_limit_s, drain)
     finally:
         os.close(handle)
 
 
-def _watch(pid: int, poller: select.poll, handle: int, drain: Drain | None, limits: tuple[float, float, float]) -> str:
-    cpu_limit_s, wall_limit_s, baseline_s = limits
+def wait_for(handle: int, used_s: Callable[[], float], cpu_limit_s: float, wall_limit_s: float, drain: Drain | None = None) -> str:
+    """Wait until ``handle`` can be read (FINISHED) or a limit is reached; ``used_s`` tells the CPU seconds so far."""
+    poller = select.poll()
+    poller.register(handle, select.POLLIN)
+    if drain is not None:
+        poller.register(drain.fd, select.POLLIN | select.POLLHUP)
+    cpu_limit_s += SETUP_CPU_S
     began = time.monotonic()
     next_look = began + min(cpu_limit_s / CORES, wall_limit_s)
     while True:
@@ -77,7 +79,7 @@ def _watch(pid: int, poller: select.poll, handle: int, drain: Drain | None, limi
             continue
         if now - began >= wall_limit_s:
             return WALL_LIMIT
-        left = cpu_limit_s - processes.tree_cpu_s(pid, baseline_s)
+        left = cpu_limit_s - used_s()
         if left <= 0:
             return CPU_LIMIT
         next_look = min(now + max(left / CORES, MIN_SLEEP_S), began + wall_limit_s)

@@ -100,10 +100,28 @@ def test_each_truth_has_its_columns() -> None:
 def test_a_label_is_true_false_or_unknown(rows: list[list[Verdict]]) -> None:
     labels = labels_from(problem(CheckTruth(source=CHECK)), matrix(rows)) if rows else None
     for row, correct in zip(rows, labels.correct if labels else (), strict=True):
-        if {Verdict.NOT_RUN, Verdict.NOT_ASKED} & set(row):
-            assert correct is None
+        unknown = {Verdict.NOT_RUN, Verdict.NOT_ASKED}
+        if set(row) - unknown - {Verdict.PASSED}:
+            assert correct is False
         else:
-            assert correct is (set(row) == {Verdict.PASSED})
+            assert correct is (None if set(row) & unknown else True)
+
+
+def test_a_row_that_failed_is_asked_nothing_more() -> None:
+    asserts = AssertsTruth(asserts=tuple(f"assert f({i})" for i in range(6)))
+    asked: list[list[int]] = []
+
+    def run(jobs: Iterable[MatrixJob]) -> Iterator[PassMatrix]:
+        for job in jobs:
+            assert job.asked is not None
+            asked.append(job.asked.sum(axis=1).tolist())
+            verdict = np.where(job.asked, Verdict.PASSED, Verdict.NOT_ASKED).astype(np.uint8)
+            verdict[0] = np.where(job.asked[0], Verdict.TIMEOUT, Verdict.NOT_ASKED)
+            yield matrix(verdict.tolist())
+
+    (found,) = judge({"t": problem(asserts)}, [SolutionSet(task_id="t", solutions=("a", "b"))], run, Limits())
+    assert found.labels.correct == (False, True)
+    assert asked == [[1, 1], [0, 2], [0, 3]]
 
 
 def test_no_column_is_no_label_and_another_problem_is_refused() -> None:

@@ -41,7 +41,7 @@ def slow_b4(B: BoolMatrix) -> list[float]:
         n1, n0 = len(others) * n_y, len(others) * (m - n_y)
         score = betaln(n_x + ALPHA, n - n_x + 1) + betaln(n_y + ALPHA, m - n_y + 1)
         score += betaln(e1 + 1, n1 - e1 + 1) + betaln(e0 + 1, n0 - e0 + BETA_0)
-        scores.append(float(score) if n_y else -math.inf)
+        scores.append(float(score))
     return scores
 
 

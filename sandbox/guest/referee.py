@@ -1,0 +1,180 @@
+"""The side of the test: processes that hold the tests of one problem and never run a line of a solution.
+
+Two of them. The *keeper* is forked by the supervisor when a problem is announced, reads the tests from the host itself (so that
+the supervisor, and with it every solution's process, never has them in memory) and compiles them. It runs none; it forks *judges*, which
+do. A judge that has only run inert tests is used again; any other is replaced. The keeper also forks cells that need test and solution
+in one process. The supervisor speaks to it in JSON over a socket, descriptors travel beside the message.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import sys
+import types
+from typing import Any
+
+from sandbox.guest import cell, compiler, judge, program, remote, report, wire
+
+GAVE_UP, GONE = "O", "V"
+"""Letters between judge and supervisor: needs one process; the solution's process has gone."""
+
+
+def send(sock: socket.socket, message: Any, fds: list[int]) -> None:
+    """A frame with descriptors beside it."""
+    data = wire.encode(message)
+    socket.send_fds(sock, [data[:4]], fds) if fds else sock.sendall(data[:4])
+    sock.sendall(data[4:])
+
+
+def receive(sock: socket.socket) -> tuple[Any, list[int]]:
+    """The next frame and its descriptors. Raises WireError at the end, OSError when the socket's time is up."""
+    head, fds, _, _ = socket.recv_fds(sock, 4, 4)
+    head += _rest(sock, 4 - len(head)) if head else b""
+    if not head:
+        raise wire.WireError("the other end closed")
+    return wire.decode(_rest(sock, int.from_bytes(head, "big"))), fds
+
+
+def _rest(sock: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = sock.recv(size - len(data))
+        if not part:
+            raise wire.WireError("the other end closed")
+        data += part
+    return data
+
+
+def mentioned(code: types.CodeType) -> list[str]:
+    """Every global or attribute name in a test's byte code."""
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found.update(mentioned(constant))
+    return sorted(found)
+
+
+class Keeper:
+    """Holds the compiled tests; forks judges and one-process cells."""
+
+    def __init__(self, sock: socket.socket, base: cell.Spec) -> None:
+        """``base``: the limits and surroundings of this slot's cells."""
+        self.sock, self.base = sock, base
+        self.tests: list[Any] = []
+
+    def serve(self, from_host: int) -> None:
+        """Read the tests, say so, then obey until the supervisor closes the socket."""
+        texts = wire.read_frame(from_host)["tests"]
+        os.close(from_host)
+        if any("Async" in text or "asyncio" in text for text in texts):
+            import asyncio  # noqa: F401
+        self.tests = compiler.compile_all(texts, "test", self.base.memory_bytes)
+        gc.collect()
+        gc.freeze()
+        send(self.sock, {"tests": len(self.tests)}, [])
+        while True:
+            try:
+                order, fds = receive(self.sock)
+            except wire.WireError:
+                os._exit(0)
+            self.obey(order, fds)
+
+    def obey(self, order: dict[str, Any], fds: list[int]) -> None:
+        """Fork what is asked for, or reap what was forked."""
+        if "reap" in order:
+            send(self.sock, reap(order["reap"]), [])
+            return
+        pid = os.fork()
+        if pid == 0:
+            self.sock.close()
+            if "judge" in order:
+                Judge(self, fds[0]).run()
+            else:
+                self._alone(order, fds)
+        for fd in fds:
+            os.close(fd)
+        send(self.sock, {"pid": pid}, [])
+
+    def _alone(self, order: dict[str, Any], fds: list[int]) -> None:
+        spec = self.base.copy()
+        spec.test, spec.solution = self.tests[order["column"]], program.decode(order["solution"])
+        cell.run(spec, order["nonce"].encode(), fds[0], None)
+
+
+def reap(pid: int) -> dict[str, Any]:
+    """Wait for a child that has ended or was killed; status and CPU seconds of its tree."""
+    _, raw, usage = os.wait4(pid, 0)
+    return {"status": os.waitstatus_to_exitcode(raw), "cpu_s": usage.ru_utime + usage.ru_stime}
+
+
+class Judge:
+    """Runs tests against solutions that are elsewhere."""
+
+    def __init__(self, keeper: Keeper, fd: int) -> None:
+        """``fd``: the socket to the supervisor."""
+        self.tests, self.base = keeper.tests, keeper.base
+        self.sock = socket.socket(fileno=fd)
+        self.link: remote.Link | None = None
+
+    def run(self) -> None:
+        """Judge one cell after the other until the supervisor closes the socket."""
+        try:
+            cell.confine(self.base, self.sock.fileno())
+            while True:
+                order, fds = receive(self.sock)
+                if fds:
+                    self._connect(fds[0])
+                send(self.sock, self.cell(order["column"], order["text"]), [])
+        finally:
+            os._exit(0)
+
+    def _connect(self, fd: int) -> None:
+        if self.link is not None:
+            os.close(self.link.fd)
+        self.link = remote.Link(fd)
+
+    def cell(self, column: int, text: bool) -> list[Any]:
+        """[letter, detail, whether this judge may be used again]. ``text``: the solution may not compile, which comes first."""
+        link = self.link
+        assert link is not None
+        link.fresh()
+        inert = False
+        try:
+            test = program.unmarshal(self.tests[column]) or program.compile_test(self.tests[column])
+            inert = bool(test[3])
+            letter, detail = self._judge(test, link)
+        except program.Uncompilable as error:
+            letter, detail = (report.MEMORY if error.memory else report.BAD_TEST), f"test: {error}"
+            letter = self._before_the_test(link) or letter if text else letter
+        except BaseException as error:
+            letter, detail = judge.blame(error), judge.describe(error)
+        for name in ("solution", "your_module", program.TEST_MODULE):
+            sys.modules.pop(name, None)
+        if link.gone or link.gave_up:
+            letter = GONE if link.gone else GAVE_UP
+        return [letter, detail, inert]
+
+    @staticmethod
+    def _before_the_test(link: remote.Link) -> str:
+        """The letter of a solution that does not compile, or nothing."""
+        try:
+            link.learn([])
+        except remote.Unloaded as error:
+            return report.BAD_SOLUTION if error.args[0] == report.BAD_SOLUTION else ""
+        except remote.Gone:
+            return ""
+        return ""
+
+    def _judge(self, test: Any, link: remote.Link) -> tuple[str, str]:
+        names = mentioned(test[0])
+        entry_point = self.base.entry_point
+        try:
+            module = remote.Solution(link, [*names, entry_point] if entry_point else names, entry_point)
+        except remote.Unloaded as error:
+            return error.args[0] if error.args[0] in "EMS" else report.ERROR, error.args[1]
+        except remote.Uncrossable as error:
+            return GAVE_UP, str(error)
+        sys.modules["solution"] = sys.modules["your_module"] = module
+        return judge.run_test(test, module, entry_point)

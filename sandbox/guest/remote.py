@@ -1,0 +1,182 @@
+"""The judge's picture of a solution that lives in another process: names that call across, and nothing else of it.
+
+A function becomes a function that sends its arguments and raises or returns what comes back; data arrives as fresh plain data; a
+standard module or a member of one is imported here. Anything else (classes, closures with state, iterators) is ``Uncrossable``: the
+judge gives the cell up and it is run in one process. Replies are hostile: one that is malformed ends the cell.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import types
+from typing import Any
+
+from sandbox.guest import codec, server, wire
+
+
+class Uncrossable(BaseException):
+    """This cell needs more than plain data. Not an Exception, so that tests rarely swallow it; ``Link.gave_up`` remembers it."""
+
+
+class Gone(BaseException):
+    """The solution's process ended or answered nonsense; the supervisor knows how it ended."""
+
+
+class Unloaded(BaseException):
+    """The solution did not load: (letter, why)."""
+
+
+class Link:
+    """The judge's end of one server."""
+
+    def __init__(self, fd: int) -> None:
+        """``fd``: a stream socket."""
+        self.fd = fd
+        self.kinds: dict[str, Any] = {}
+        self.fresh()
+
+    def fresh(self) -> None:
+        """Forget what happened in the cell before."""
+        self.gave_up = self.gone = False
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One round trip. Raises Gone or Unloaded."""
+        try:
+            wire.write_all(self.fd, wire.encode(request))
+            size = int.from_bytes(wire.read_exactly(self.fd, 4), "big")
+            if size > server.MAX_REPLY:
+                raise wire.WireError("a reply that is too large")
+            reply = wire.decode(wire.read_exactly(self.fd, size))
+        except (wire.WireError, OSError, RecursionError):
+            self.gone = True
+            raise Gone from None
+        if type(reply) is not dict:
+            self.gone = True
+            raise Gone
+        if "unloaded" in reply:
+            letter, why = reply["unloaded"]
+            raise Unloaded(str(letter), str(why)[:500])
+        return reply
+
+    def give_up(self, why: str) -> Uncrossable:
+        """Note that this cell must run in one process."""
+        self.gave_up = True
+        return Uncrossable(why)
+
+    def learn(self, names: list[str]) -> None:
+        """Ask what names stand for, once a server."""
+        unknown = [name for name in names if name not in self.kinds]
+        if unknown or not self.kinds:
+            reply = self.ask({"names": unknown})
+            self.kinds.update({name: reply.get(name) for name in unknown})
+
+    def value(self, name: str) -> Any:
+        """What stands for the solution's ``name``. Raises KeyError when it has none, Uncrossable when it cannot cross."""
+        kind = self.kinds.get(name)
+        if kind is None:
+            raise KeyError(name)
+        try:
+            [(sort, body)] = kind.items()
+            if sort == "function":
+                return self.function(name)
+            if sort == "data":
+                return codec.unpack(body)
+            if sort == "module" and body in server.STEADY_MODULES:
+                return importlib.import_module(body)
+            if sort == "member" and body[0] in server.STEADY_MODULES:
+                return getattr(importlib.import_module(body[0]), body[1])
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise self.give_up(f"{name}: {error}") from None
+        raise self.give_up(f"{name} is no function and no plain data")
+
+    def function(self, name: str) -> Any:
+        """A function that calls across."""
+
+        def crossing(*args: Any, **keywords: Any) -> Any:
+            return self.call(name, args, keywords)
+
+        crossing.__name__ = crossing.__qualname__ = name
+        crossing.__crosses__ = name  # type: ignore[attr-defined]
+        return crossing
+
+    def call(self, name: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """One call; in-place changes of the arguments arrive before the value or the exception."""
+        seen: set[int] = set()
+        try:
+            packed = [self._argument(item, seen) for item in args]
+            named = {key: self._argument(item, seen) for key, item in keywords.items()}
+        except (codec.Opaque, RecursionError) as error:
+            raise self.give_up(f"argument of {name}: {error}") from None
+        reply = self.ask({"call": name, "args": packed, "keywords": named})
+        try:
+            return self._outcome(name, reply, args)
+        except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
+            if getattr(error, "__from_solution__", False):
+                raise
+            self.gone = True
+            raise Gone from None
+
+    @staticmethod
+    def _argument(item: Any, seen: set[int]) -> Any:
+        name = getattr(item, "__crosses__", None) if type(item) is types.FunctionType else None
+        return {"@": name} if name else codec.pack(item, seen)
+
+    def _outcome(self, name: str, reply: dict[str, Any], args: tuple[Any, ...]) -> Any:
+        after = reply.get("after")
+        if after is not None and after != "opaque":
+            for old, new in zip(args, after):
+                if type(new) in (list, dict) and "@" not in new:
+                    codec.restore(old, codec.unpack(new))
+        if "opaque" in reply or after == "opaque":
+            raise self.give_up(f"{name} returned {str(reply.get('opaque'))[:100]}")
+        if "raised" in reply:
+            raise _exception(*reply["raised"])
+        if "same" in reply:
+            return args[reply["same"]]
+        return codec.unpack(reply["value"])
+
+
+def _exception(own: Any, known: Any, arguments: Any) -> BaseException:
+    base = server.EXCEPTIONS[known]
+    cls = base if own == known else type(str(own), (base,), {})
+    try:
+        error = cls(*[codec.unpack(item) for item in arguments])
+    except (TypeError, ValueError):
+        error = base.__new__(base)
+    error.__from_solution__ = True
+    return error
+
+
+class Solution(types.ModuleType):
+    """Modules ``solution`` and ``your_module`` of the judge: attributes are looked up across, changes cannot cross."""
+
+    def __init__(self, link: Link, names: list[str], entry_point: str | None) -> None:
+        """``names``: what the test mentions; those that the solution has become attributes."""
+        super().__init__("solution")
+        link.learn([name for name in names if name[:1] != "_"])
+        hidden = set(dir(builtins)) - {entry_point}
+        known = {name for name in names if link.kinds.get(name) is not None}
+        held = self.__dict__
+        held["__all__"] = sorted(known - hidden)
+        for name in known:
+            held[name] = link.value(name)
+        held["__link__"] = link
+
+    def __getattr__(self, name: str) -> Any:
+        """A name that the test does not spell out, as in ``getattr``."""
+        link = self.__dict__["__link__"]
+        if name[:1] == "_":
+            raise AttributeError(name)
+        link.learn([name])
+        try:
+            return link.value(name)
+        except KeyError:
+            raise AttributeError(f"module 'solution' has no attribute {name!r}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A test that patches the solution needs it in its own process (a loader's bookkeeping does not)."""
+        if name[:2] == "__":
+            self.__dict__[name] = value
+        else:
+            raise self.__dict__["__link__"].give_up(f"the test changes {name}")

@@ -1,0 +1,148 @@
+"""The process that holds one solution and answers calls: it never sees a test, an expected value or a verdict.
+
+It is forked from the supervisor, whose memory holds no test either, so there is nothing to find by walking it. It answers in
+data only; whatever it says can make a test fail, and can make it pass only by being the right answer. It is not trusted from the
+first line of the solution on, so nothing below has to hold after that.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import types
+from typing import Any
+
+from sandbox.guest import codec, program, report, wire
+
+EXCEPTIONS = {
+    name: value for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
+}
+"""Exception classes that may cross; a class of the solution's own crosses as a subclass of the nearest of these."""
+STEADY_MODULES = frozenset("math cmath collections itertools functools re heapq bisect string operator typing decimal fractions statistics copy".split())
+MAX_REPLY = 16 << 20
+
+
+class Server:
+    """One loaded solution."""
+
+    def __init__(self, code: Any, entry_point: str | None) -> None:
+        """``code``: byte code or text; nothing runs before ``load``."""
+        self.code, self.entry_point = code, entry_point
+        self.module: types.ModuleType | None = None
+
+    def load(self) -> tuple[str, str] | None:
+        """Run the solution's top level once; None or (letter, why) when it does not hold."""
+        try:
+            code = program.unmarshal(self.code) or program.compile_alone(self.code, "<solution>")
+            self.module = program.load_solution(code, self.entry_point)
+        except program.Uncompilable as error:
+            return (report.MEMORY if error.memory else report.BAD_SOLUTION), str(error)
+        except MemoryError:
+            return report.MEMORY, "loading the solution"
+        except BaseException as error:
+            return report.ERROR, f"loading the solution: {type(error).__name__}"
+        return None
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        """One reply: the kinds of some names, or the outcome of one call."""
+        names = vars(self.module)
+        if "names" in request:
+            return {name: self.kind(names[name]) for name in request["names"] if name in names}
+        if "all" in request:
+            return {"public": [name for name in names if isinstance(name, str) and name[:1] != "_"]}
+        return call(names[request["call"]], request, names)
+
+    def kind(self, value: Any) -> Any:
+        """What a name stands for: a function to call, plain data, a standard module or one of its members, or neither."""
+        if isinstance(value, types.ModuleType) and value.__name__ in STEADY_MODULES:
+            return {"module": value.__name__}
+        origin = (getattr(value, "__module__", None), getattr(value, "__name__", getattr(value, "_name", None)))
+        if origin[0] in STEADY_MODULES and isinstance(origin[1], str):
+            return {"member": list(origin)}
+        if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
+            return {"function": 1}
+        try:
+            return {"data": codec.pack(value, set())}
+        except (codec.Opaque, RecursionError):
+            return {"opaque": type(value).__name__}
+
+
+def call(function: Any, request: dict[str, Any], names: dict[str, Any]) -> Any:
+    """Call and describe: value, exception or opaque; and the arguments, when the call changed them."""
+    arguments = [_argument(item, names) for item in request["args"]]
+    keywords = {key: _argument(item, names) for key, item in request["keywords"].items()}
+    try:
+        value = function(*arguments, **keywords)
+    except BaseException as error:
+        reply = describe(error)
+    else:
+        reply = _result(value, arguments)
+    after = _changed(arguments, request)
+    if after is not None:
+        reply["after"] = after
+    return reply
+
+
+def _argument(item: Any, names: dict[str, Any]) -> Any:
+    return names[item["@"]] if type(item) is dict and "@" in item else codec.unpack(item)
+
+
+def _result(value: Any, arguments: list[Any]) -> dict[str, Any]:
+    for position, argument in enumerate(arguments):
+        if value is argument and type(value) in (list, dict, set):
+            return {"same": position}
+    try:
+        return {"value": codec.pack(value)}
+    except (codec.Opaque, RecursionError) as error:
+        return {"opaque": str(error)}
+
+
+def _changed(arguments: list[Any], request: dict[str, Any]) -> Any:
+    """The arguments as they are now, where any is another than what was sent."""
+    if not any(type(item) in (list, dict) for item in request["args"]):
+        return None
+    try:
+        now = [item if type(item) is dict and "@" in item else codec.pack(value) for item, value in zip(request["args"], arguments)]
+    except (codec.Opaque, RecursionError):
+        return "opaque"
+    return None if now == request["args"] else now
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An exception as data: its own name, the nearest built-in class, its arguments or its text."""
+    known = next(cls.__name__ for cls in type(error).__mro__ if EXCEPTIONS.get(cls.__name__) is cls)
+    try:
+        arguments = [codec.pack(item) for item in error.args]
+    except (codec.Opaque, RecursionError):
+        arguments = [str(error)[:500]]
+    return {"raised": [type(error).__name__, known, arguments]}
+
+
+def serve(code: Any, entry_point: str | None, fd: int) -> None:
+    """Answer requests until the other end closes. Runs in a process of its own that is thrown away."""
+    server = Server(code, entry_point)
+    failure: Any = None
+    while True:
+        try:
+            request = wire.read_frame(fd)
+        except (wire.WireError, OSError):
+            os._exit(0)
+        if server.module is None and failure is None:
+            failure = server.load()
+        reply = {"unloaded": list(failure)} if failure else _answer(server, request)
+        wire.write_all(fd, _frame(reply))
+
+
+def _answer(server: Server, request: dict[str, Any]) -> Any:
+    try:
+        return server.answer(request)
+    except MemoryError:
+        return {"raised": ["MemoryError", "MemoryError", []]}
+
+
+def _frame(reply: Any) -> bytes:
+    body = json.dumps(reply, separators=(",", ":"), allow_nan=False).encode("ascii")
+    if len(body) > MAX_REPLY:
+        body = b'{"opaque":"too large"}'
+    return len(body).to_bytes(4, "big") + body

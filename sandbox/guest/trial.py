@@ -1,0 +1,218 @@
+"""The supervisor's part of a split cell: start the two sides, hold the clock, end what must end, say what was seen.
+
+The test runs in a judge, the solution in a server, and they share no memory; the supervisor passes each server's socket to the judge and
+then only watches both CPU clocks. A judge answers for the cell unless the server has gone (then the server's own ending is the
+evidence) or something must cross that cannot. Such a cell runs again with both in one process, marked ``one_process``; its pass
+stands only for a source that ``screen.innocent`` has cleared, and is otherwise handed on as unproved.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import time
+from typing import Any
+
+from sandbox.guest import cell, kernel, processes, program, referee, report, seccomp, server, watch, wire
+
+ANSWER_S = 10.0
+"""Seconds that the keeper may take for a fork; a healthy one takes milliseconds."""
+JUDGE_S = 0.2
+"""Seconds for a judge to notice that the server was killed."""
+ONE_PROCESS, UNPROVED = "one_process", "unproved"
+
+
+class KeeperLost(Exception):
+    """The process that holds the tests is gone or mute: nothing more can be judged here."""
+
+
+class Trial:
+    """Both sides of one problem."""
+
+    def __init__(self, base: cell.Spec, wall_s: float, from_host: int, to_host: int) -> None:
+        """Fork the keeper, which takes the tests from the host. ``base``: limits and surroundings of the cells."""
+        self.base, self.wall_s, self.host = base, wall_s, (from_host, to_host)
+        self.judge_pid = self.server_pid = 0
+        self.judge_sock: socket.socket | None = None
+        self.pending: int | None = None
+        self.server_base_s = 0.0
+        self.control, far = socket.socketpair()
+        self.keeper_pid = os.fork()
+        if self.keeper_pid == 0:
+            try:
+                self.control.close()
+                os.close(to_host)
+                referee.Keeper(far, base).serve(from_host)
+            finally:
+                os._exit(1)
+        far.close()
+        processes.spared.clear()
+        processes.spared.add(self.keeper_pid)
+
+    def ready(self) -> int:
+        """Wait until the keeper has the tests; how many. Raises KeeperLost."""
+        return int(self._reply(600.0)["tests"])
+
+    def _reply(self, timeout_s: float = ANSWER_S) -> dict[str, Any]:
+        self.control.settimeout(timeout_s)
+        try:
+            answer, _ = referee.receive(self.control)
+        except (wire.WireError, OSError) as error:
+            raise KeeperLost(str(error)) from error
+        finally:
+            self.control.settimeout(None)
+        return dict(answer)
+
+    def _order(self, message: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        try:
+            referee.send(self.control, message, fds)
+        except OSError as error:
+            raise KeeperLost(str(error)) from error
+        return self._reply()
+
+    def close(self) -> None:
+        """End keeper, judge and server."""
+        self._end_server()
+        if self.judge_sock is not None:
+            self.judge_sock.close()
+            self.judge_sock = None
+        self.control.close()
+        processes.spared.clear()
+        processes.kill_all()
+
+    def _ensure_judge(self) -> socket.socket:
+        if self.judge_sock is None:
+            near, far = socket.socketpair()
+            self.judge_pid = int(self._order({"judge": 1}, [far.fileno()])["pid"])
+            far.close()
+            processes.spared.add(self.judge_pid)
+            self.judge_sock = near
+        return self.judge_sock
+
+    def _end_judge(self) -> dict[str, Any]:
+        assert self.judge_sock is not None
+        self.judge_sock.close()
+        self.judge_sock = None
+        os.kill(self.judge_pid, signal.SIGKILL)
+        ended = self._order({"reap": self.judge_pid}, [])
+        processes.spared.discard(self.judge_pid)
+        if self.server_pid and self.pending is None:
+            self._end_server()  # its socket died with the judge
+        return ended
+
+    def start_server(self, solution: Any) -> None:
+        """Fork a process that holds one solution; its socket goes to the judge with the next cell."""
+        near, far = socket.socketpair()
+        self.server_base_s = processes.reaped_cpu_s()
+        self.server_pid = os.fork()
+        if self.server_pid == 0:
+            try:
+                cell.confine(self.base, near.fileno())
+                seccomp.install(seccomp.for_cell(os.getpid()))
+                server.serve(solution, self.base.entry_point, near.fileno())
+            finally:
+                os._exit(70)
+        near.close()
+        self.pending = far.detach()
+
+    def _end_server(self) -> int:
+        """Kill the server with everything it made; its exit status, or minus the signal. 0 when there is none."""
+        if self.pending is not None:
+            os.close(self.pending)
+            self.pending = None
+        if not self.server_pid:
+            return 0
+        pid, self.server_pid = self.server_pid, 0
+        ended, raw = os.waitpid(pid, os.WNOHANG)
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+            _, raw = os.waitpid(pid, 0)
+        if not processes.kill_all():
+            raise KeeperLost("processes of a cell would not end")
+        return os.waitstatus_to_exitcode(raw)
+
+    def run(self, solution: Any, column: int) -> list[Any]:
+        """Evidence of one cell, without output fields: [ending, letter, status, CPU ms, wall ms, note, marks]."""
+        began = time.monotonic()
+        judge = self._ensure_judge()
+        if not self.server_pid:
+            self.start_server(solution)
+        fds = [] if self.pending is None else [self.pending]
+        referee.send(judge, {"column": column, "text": isinstance(solution, str)}, fds)
+        if self.pending is not None:
+            os.close(self.pending)
+            self.pending = None
+        start_s = kernel.thread_group_cpu_s(self.judge_pid) + (0.0 if fds else self._server_s())
+        ending = watch.wait_for(judge.fileno(), lambda: self._used_s(start_s), self.base.cpu_s, self.wall_s)
+        cpu_s = self._used_s(start_s)
+        wall_ms = round((time.monotonic() - began) * 1e3, 2)
+        letter, note, status, ending = self._verdict(ending, cpu_s)
+        if letter == referee.GAVE_UP:
+            return self._in_one_process(solution, column)
+        return [ending, letter, status, round(cpu_s * 1e3, 2), wall_ms, note, []]
+
+    def _server_s(self) -> float:
+        return processes.tree_cpu_s(self.server_pid, self.server_base_s) if self.server_pid else 0.0
+
+    def _used_s(self, start_s: float) -> float:
+        return kernel.thread_group_cpu_s(self.judge_pid) + self._server_s() - start_s
+
+    def _verdict(self, ending: str, cpu_s: float) -> tuple[str, str, int, str]:
+        """(letter, note, status, ending) after the wait; ends whatever may not go on."""
+        if ending == watch.FINISHED and cpu_s > self.base.cpu_s + watch.SETUP_CPU_S:
+            ending = watch.CPU_LIMIT
+        if ending != watch.FINISHED:
+            self._end_server()
+            self._end_judge()
+            return report.NOTHING, "", 0, ending
+        try:
+            answer, _ = referee.receive(self.judge_sock)  # type: ignore[arg-type]
+            letter, note, again = answer
+        except (wire.WireError, OSError, ValueError, TypeError):
+            self._end_server()
+            return report.NOTHING, "the judge ended", int(self._end_judge()["status"]), ending
+        status = self._end_server() if letter == referee.GONE or not again else 0
+        if not again:
+            self._end_judge()
+        if letter == referee.GONE:
+            return report.NOTHING, "the solution's process left", status, ending
+        return str(letter), str(note) if self.base.detail else "", 0, ending
+
+    def _in_one_process(self, solution: Any, column: int) -> list[Any]:
+        self._end_server()
+        nonce = secrets.token_hex(8)
+        reading, writing = os.pipe()
+        began = time.monotonic()
+        pid = int(self._order({"column": column, "solution": program.encode(solution), "nonce": nonce}, [writing])["pid"])
+        os.close(writing)
+        ending = watch.wait(pid, self.base.cpu_s, self.wall_s, processes.reaped_cpu_s(), None)
+        wall_ms = round((time.monotonic() - began) * 1e3, 2)
+        if ending != watch.FINISHED:
+            os.kill(pid, signal.SIGKILL)
+        processes.spared.add(pid)  # the keeper reaps it, not we
+        if not processes.kill_all():
+            raise KeeperLost("processes of a cell would not end")
+        ended = self._order({"reap": pid}, [])
+        processes.spared.discard(pid)
+        os.set_blocking(reading, False)
+        letter, note = report.parse(nonce.encode(), read_message(reading))
+        marks = [ONE_PROCESS]
+        if letter == report.PASSED and not program.shown(solution) & program.INNOCENT:
+            letter, marks = report.GARBLED, [ONE_PROCESS, UNPROVED]
+        return [ending, letter, ended["status"], round(ended["cpu_s"] * 1e3, 2), wall_ms, note, marks]
+
+    def end_row(self) -> None:
+        """No solution outlives its row."""
+        self._end_server()
+
+
+def read_message(fd: int) -> bytes:
+    """What a cell sent, cut one byte past the largest message; closes the descriptor."""
+    try:
+        return os.read(fd, report.MAX_MESSAGE + 1)
+    except BlockingIOError:
+        return b""
+    finally:
+        os.close(fd)
