@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.budget import PRIOR, IntArray, equal_counts, greedy_counts
+from models.budget_adaptive import schedule_of, spend
 from models.budget_offline import bin_table, binned_counts, closed_form_counts
 from models.errors import InputError
 from models.reward.choice import ReplayProblem
@@ -62,8 +63,22 @@ class Replay:
         return np.stack([_probe(problem, place) for problem, place in zip(self.problems, self.places, strict=True)], axis=1)
 
 
-Policy = Callable[[Replay], IntArray]
-"""→ (orders, totals, P) tests of each problem"""
+@dataclass(frozen=True, eq=False)
+class Spending:
+    """What a policy did: test d of a problem has run on everybody once ``events`` exceeds its ``reveal``.
+
+    events (orders, totals, P) int; cost (orders, totals, P) in tests; reveal: one (orders, units) array a problem.
+    """
+
+    events: IntArray
+    cost: FloatArray
+    reveal: Sequence[npt.NDArray[np.int64]]
+
+
+Counts = Callable[[Replay], IntArray]
+"""→ (orders, totals, P) tests of each problem, taken in the order that was drawn"""
+
+Policy = Callable[[Replay], Spending]
 
 
 def policy_of(name: str) -> Policy:
@@ -110,7 +125,7 @@ def _bins(replay: Replay) -> IntArray:
     return counts
 
 
-def _stopping(rules: tuple[StopRule, ...]) -> Policy:
+def _stopping(rules: tuple[StopRule, ...]) -> Counts:
     def policy(replay: Replay) -> IntArray:
         shares = _equal(replay)
         most = int(shares.max(initial=0))
@@ -121,7 +136,21 @@ def _stopping(rules: tuple[StopRule, ...]) -> Policy:
     return policy
 
 
-POLICIES: Mapping[str, Policy] = MappingProxyType(
+def _whole_tests(counts: Counts) -> Policy:
+    def policy(replay: Replay) -> Spending:
+        tests = counts(replay)
+        return Spending(tests, tests.astype(np.float64), replay.places)
+
+    return policy
+
+
+def _adaptive(replay: Replay) -> Spending:
+    schedules = [schedule_of(problem, place) for problem, place in zip(replay.problems, replay.places, strict=True)]
+    events, cost = spend(schedules, list(replay.totals))
+    return Spending(events, cost, [schedule.reveal for schedule in schedules])
+
+
+COUNTS: Mapping[str, Counts] = MappingProxyType(
     {
         "equal": _equal,
         "greedy": _greedy,
@@ -130,4 +159,9 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
         "bins": _bins,
         **{name: _stopping(rules) for name, rules in RULES.items()},
     }
+)
+"""Policies that decide how many tests, and take them whole."""
+
+POLICIES: Mapping[str, Policy] = MappingProxyType(
+    {**{name: _whole_tests(counts) for name, counts in COUNTS.items()}, "adaptive": _adaptive}
 )

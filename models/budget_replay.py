@@ -2,7 +2,8 @@
 
 A replay executes nothing. In every order each problem gets its first b distinct tests, the selector chooses among all its
 solutions, and the accuracy is the mean over orders, then over problems; the interval is a bootstrap over problems. ``mean_tests``
-is what was really spent, duplicates free; a problem with fewer tests than its share leaves the rest unspent under ``equal``.
+is what was really spent, duplicates free; a problem with fewer tests than its share leaves the rest unspent under ``equal``. A
+test that ran on a part of the solutions only costs that part (``adaptive``).
 
 The policies are in ``models.budget_policies``; ``all`` is every test of every problem: the ceiling of the selector, of no budget.
 """
@@ -13,8 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from models.budget import IntArray
-from models.budget_policies import Replay, policy_of
+from models.budget_policies import Replay, Spending, policy_of
 from models.errors import InputError
 from models.metrics_bootstrap import interval
 from models.reward.choice import columns_of, expected_correct, orders_of, replay_problems
@@ -66,14 +66,14 @@ def scoring_selector(name: str) -> ScoreSelector:
     return selector
 
 
-def accuracy_and_cost(replay: Replay, counts: IntArray) -> tuple[FloatArray, FloatArray]:
-    """((budgets, P) accuracy, (budgets, P) tests) of each problem, mean over orders, for ``counts`` (orders, budgets, P)."""
-    accuracy = np.empty(counts.shape[1:])
-    for index, (problem, place) in enumerate(zip(replay.problems, replay.places, strict=True)):
-        for budget in range(counts.shape[1]):
-            cols = columns_of(problem, place, counts[:, budget, index])
+def accuracy_and_cost(replay: Replay, spending: Spending) -> tuple[FloatArray, FloatArray]:
+    """((budgets, P) accuracy, (budgets, P) tests) of each problem, mean over orders."""
+    accuracy = np.empty(spending.events.shape[1:])
+    for index, (problem, reveal) in enumerate(zip(replay.problems, spending.reveal, strict=True)):
+        for budget in range(len(accuracy)):
+            cols = columns_of(problem, reveal, spending.events[:, budget, index])
             accuracy[budget, index] = expected_correct(problem, replay.selector, cols).mean()
-    return accuracy, counts.mean(axis=0)
+    return accuracy, spending.cost.mean(axis=0)
 
 
 def _everything(replay: Replay) -> dict[str, float]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,9 +98,9 @@ def _validate(name: str, frame: pd.DataFrame, suite: Any, docs_dir: Path) -> lis
         # SUMMARY, never COMPLETE, which keeps every bad row
         result_format={"result_format": "SUMMARY", "unexpected_index_column_names": [frame.columns[0]]},
     )
-    outcome = context.checkpoints.add_or_update(checkpoint).run(
-        batch_parameters={"dataframe": frame}, run_id=RunIdentifier(run_name=docs_dir.name)
-    )
+    # without a time of its own, a run name such as 20261123-014746-3579 would be read as a date with an offset of 35 hours
+    run_id = RunIdentifier(run_name=docs_dir.name, run_time=datetime.now(UTC))
+    outcome = context.checkpoints.add_or_update(checkpoint).run(batch_parameters={"dataframe": frame}, run_id=run_id)
     (validation,) = outcome.run_results.values()
     return list(validation.results)
 

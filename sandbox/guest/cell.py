@@ -84,9 +84,11 @@ def guest_names() -> tuple[str, ...]:
 
 def confine(spec: Spec, *keep: int) -> None:
     """Limits and surroundings of a cell for a process that keeps the descriptors ``keep`` (three at most) and nothing else."""
-    edges = [2, *sorted(keep), 64]
-    for low, high in zip(edges, edges[1:]):
-        os.closerange(low + 1, high)
+    low = 3
+    for fd in sorted(keep):
+        os.closerange(low, fd)
+        low = fd + 1
+    os.closerange(low, MAX_OPEN_FILES)
     _limits(spec)
     _surroundings(spec)
 

@@ -1,6 +1,6 @@
 """Plain data between the judge and the solution's process: what may cross, and nothing that could act.
 
-The solution's side is hostile, so what arrives is parsed as JSON and rebuilt from a fixed list of types with exactly those types: no
+The solution's side is hostile, so what arrives is parsed as JSON and rebuilt from a fixed list of types, exactly those: no
 subclass, no code, no name that is looked up freely. What is not on the list is ``Opaque``; the cell then runs in another way and
 says so. Notation: JSON's own types stand for themselves, every other value is an object with one key, its tag.
 """
@@ -9,17 +9,33 @@ from __future__ import annotations
 
 import datetime
 import math
+import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Callable
+from typing import Any, Callable  # noqa: UP035 - subscripted when run by Python 3.9
 
 MAX_DEPTH = 60
 MAX_INT_BITS = 1 << 20
-TYPES: dict[str, type] = {
-    t.__name__: t for t in (int, float, str, bool, list, dict, set, tuple, frozenset, bytes, bytearray, complex, range, object, type(None))
-}
-FUNCTIONS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (abs, all, any, bin, chr, divmod, hex, len, max, min, ord, pow, repr, round, sorted, sum)}
+_SHARED_TYPES: tuple[type, ...] = (
+    int,
+    float,
+    str,
+    bool,
+    list,
+    dict,
+    set,
+    tuple,
+    frozenset,
+    bytes,
+    bytearray,
+    complex,
+    range,
+    object,
+)
+_SHARED_FUNCTIONS: tuple[Any, ...] = (abs, all, any, bin, chr, divmod, hex, len, max, min, ord, pow, repr, round, sorted, sum)
+TYPES: dict[str, type] = {kind.__name__: kind for kind in _SHARED_TYPES}
+FUNCTIONS: dict[str, Callable[..., Any]] = {function.__name__: function for function in _SHARED_FUNCTIONS}
 
 
 class Opaque(Exception):
@@ -27,7 +43,10 @@ class Opaque(Exception):
 
 
 def pack(value: Any, seen: set[int] | None = None, depth: int = 0) -> Any:
-    """JSON for a value. ``seen``: refuse a mutable object that occurs twice, since its copies would no longer be one. Raises Opaque."""
+    """JSON for a value. Raises Opaque.
+
+    ``seen``: refuse a mutable object that occurs twice, since its copies would no longer be one.
+    """
     kind = type(value)
     if value is None or kind is str or kind is bool:
         return value
@@ -75,7 +94,7 @@ def _items(kind: type, value: Any, seen: set[int] | None, depth: int) -> list[An
     return [None if factory is None else factory.__name__, pairs]
 
 
-def _pack_scalar(kind: type, value: Any) -> Any:
+def _pack_scalar(kind: type, value: Any) -> Any:  # noqa: PLR0911 - one line a type
     if kind is bytes or kind is bytearray:
         return {"b" if kind is bytes else "y": value.hex()}
     if kind is complex:
@@ -90,9 +109,9 @@ def _pack_scalar(kind: type, value: Any) -> Any:
         return {"e": [value.days, value.seconds, value.microseconds]}
     if kind in _TIMES and getattr(value, "tzinfo", None) is None:
         return {_TIMES[kind]: value.isoformat()}
-    if kind is type and TYPES.get(value.__name__) is value:
+    if isinstance(value, type) and kind is type and TYPES.get(value.__name__) is value:
         return {"T": value.__name__}
-    if kind is type(len) and FUNCTIONS.get(value.__name__) is value:
+    if isinstance(value, types.BuiltinFunctionType) and FUNCTIONS.get(value.__name__) is value:
         return {"B": value.__name__}
     raise Opaque(f"a {kind.__name__}")
 
@@ -173,7 +192,7 @@ def restore(old: Any, new: Any) -> None:
         old.clear()
         (old.update if kind is set else old.extend)(new)
     elif kind is tuple:
-        for mine, item in zip(old, new):
+        for mine, item in zip(old, new):  # noqa: B905 - strict is not there in Python 3.9
             restore(mine, item)
 
 

@@ -1,9 +1,9 @@
 """The side of the test: processes that hold the tests of one problem and never run a line of a solution.
 
-Two of them. The *keeper* is forked by the supervisor when a problem is announced, reads the tests from the host itself (so that
-the supervisor, and with it every solution's process, never has them in memory) and compiles them. It runs none; it forks *judges*, which
-do. A judge that has only run inert tests is used again; any other is replaced. The keeper also forks cells that need test and solution
-in one process. The supervisor speaks to it in JSON over a socket, descriptors travel beside the message.
+Two of them. The *keeper* is forked by the supervisor when a problem is announced, reads the tests from the host itself (so that the
+supervisor, and with it every solution's process, never has them in memory) and compiles them. It runs none; it forks *judges*,
+which do. A judge that has only run inert tests is used again; any other is replaced. The keeper also forks cells that need test
+and solution in one process. The supervisor speaks to it in JSON over a socket; descriptors travel beside the message.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Judge:
 
     def _connect(self, fd: int) -> None:
         if self.link is not None:
-            os.close(self.link.fd)
+            self.link.sock.close()
         self.link = remote.Link(fd)
 
     def cell(self, column: int, text: bool) -> list[Any]:
@@ -145,6 +145,8 @@ class Judge:
             test = program.unmarshal(self.tests[column]) or program.compile_test(self.tests[column])
             inert = bool(test[3])
             letter, detail = self._judge(test, link)
+            if letter == report.PASSED:
+                link.still_there()
         except program.Uncompilable as error:
             letter, detail = (report.MEMORY if error.memory else report.BAD_TEST), f"test: {error}"
             letter = self._before_the_test(link) or letter if text else letter
@@ -153,7 +155,7 @@ class Judge:
         for name in ("solution", "your_module", program.TEST_MODULE):
             sys.modules.pop(name, None)
         if link.gone or link.gave_up:
-            letter = GONE if link.gone else GAVE_UP
+            letter = report.GARBLED if link.forged else GONE if link.gone else GAVE_UP
         return [letter, detail, inert]
 
     @staticmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import socket
 import types
 from typing import Any
 
@@ -33,15 +34,17 @@ class Link:
     def __init__(self, fd: int) -> None:
         """``fd``: a stream socket."""
         self.fd = fd
+        self.sock = socket.socket(fileno=fd)
         self.kinds: dict[str, Any] = {}
         self.fresh()
 
     def fresh(self) -> None:
         """Forget what happened in the cell before."""
-        self.gave_up = self.gone = False
+        self.gave_up = self.gone = self.forged = False
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """One round trip. Raises Gone or Unloaded."""
+        self.expect_silence()
         try:
             wire.write_all(self.fd, wire.encode(request))
             size = int.from_bytes(wire.read_exactly(self.fd, 4), "big")
@@ -58,6 +61,21 @@ class Link:
             letter, why = reply["unloaded"]
             raise Unloaded(str(letter), str(why)[:500])
         return reply
+
+    def expect_silence(self) -> None:
+        """An answer that nobody asked for is no answer: note it. Raises Gone."""
+        try:
+            early = self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:
+            return
+        self.forged = self.forged or bool(early)
+        self.gone = True
+        raise Gone
+
+    def still_there(self) -> None:
+        """One more round trip: the solution's process has neither left nor said more than it was asked. Raises Gone."""
+        self.ask({"names": []})
+        self.expect_silence()
 
     def give_up(self, why: str) -> Uncrossable:
         """Note that this cell must run in one process."""
@@ -125,7 +143,7 @@ class Link:
     def _outcome(self, name: str, reply: dict[str, Any], args: tuple[Any, ...]) -> Any:
         after = reply.get("after")
         if after is not None and after != "opaque":
-            for old, new in zip(args, after):
+            for old, new in zip(args, after):  # noqa: B905 - strict is not there in Python 3.9
                 if type(new) in (list, dict) and "@" not in new:
                     codec.restore(old, codec.unpack(new))
         if "opaque" in reply or after == "opaque":
@@ -138,13 +156,13 @@ class Link:
 
 
 def _exception(own: Any, known: Any, arguments: Any) -> BaseException:
-    base = server.EXCEPTIONS[known]
-    cls = base if own == known else type(str(own), (base,), {})
+    base: type[BaseException] = server.EXCEPTIONS[known]
+    cls: Any = base if own == known else type(str(own), (base,), {})
     try:
-        error = cls(*[codec.unpack(item) for item in arguments])
+        error: BaseException = cls(*[codec.unpack(item) for item in arguments])
     except (TypeError, ValueError):
         error = base.__new__(base)
-    error.__from_solution__ = True
+    error.__from_solution__ = True  # type: ignore[attr-defined]
     return error
 
 

@@ -9,42 +9,65 @@ Allow-lists throughout: a construct that is not known to be harmless makes the p
 ``innocent`` the pass.
 """
 
+# ruff: noqa: SIM905 - lists of words read better as words
 from __future__ import annotations
 
 import ast
+import importlib
+import types
 
 MODULES = frozenset(
-    "math cmath collections itertools functools re heapq bisect string datetime copy operator json decimal fractions statistics "
-    "hashlib typing numbers enum dataclasses abc calendar textwrap array __future__ collections.abc".split()
+    (
+        "math cmath collections itertools functools re heapq bisect string datetime copy operator json decimal fractions "
+        "statistics hashlib typing numbers enum dataclasses abc calendar textwrap array __future__ collections.abc"
+    ).split()
 )
 UNSTEADY = frozenset(("random", "time"))
 """Modules that an innocent source may import but a pure one may not."""
 DENIED_NAMES = frozenset(
-    "exec eval compile globals locals vars getattr setattr delattr open input breakpoint exit quit help memoryview type object dir id "
-    "attrgetter methodcaller get_type_hints SystemExit KeyboardInterrupt GeneratorExit BaseException BaseExceptionGroup license credits "
-    "copyright solution your_module generated_test unittest make_dataclass update_wrapper wraps".split()
+    (
+        "exec eval compile globals locals vars getattr setattr delattr open input breakpoint exit quit help memoryview type "
+        "object dir id attrgetter methodcaller get_type_hints SystemExit KeyboardInterrupt GeneratorExit BaseException "
+        "BaseExceptionGroup license credits copyright solution your_module generated_test unittest make_dataclass "
+        "update_wrapper wraps"
+    ).split()
 )
 DENIED_ATTRIBUTES = frozenset(
-    "gi_frame gi_code cr_frame ag_frame f_back f_globals f_locals f_builtins f_code tb_frame tb_next with_traceback attrgetter "
-    "methodcaller get_type_hints modules mro format_map make_dataclass update_wrapper wraps ForwardRef sys os builtins".split()
+    (
+        "gi_frame gi_code cr_frame ag_frame f_back f_globals f_locals f_builtins f_code tb_frame tb_next with_traceback "
+        "attrgetter methodcaller get_type_hints modules mro format_map make_dataclass update_wrapper wraps ForwardRef sys os "
+        "builtins"
+    ).split()
 )
-METHODS = frozenset("__init__ __len__ __iter__ __next__ __getitem__ __setitem__ __contains__ __call__ __str__ __repr__ __add__ __lt__".split())
+METHODS = frozenset(
+    ("__init__ __len__ __iter__ __next__ __getitem__ __setitem__ __contains__ __call__ __str__ __repr__ __add__ __lt__").split()
+)
 PLAIN_DECORATORS = frozenset(("staticmethod", "classmethod", "property"))
 TEST_MODULES = MODULES | {"unittest", "solution", "your_module"}
-TEST_DENIED = (DENIED_NAMES - {"getattr", "type", "object", "dir", "id", "solution", "your_module", "unittest", "SystemExit"}) | {"print"}
+TEST_DENIED = (DENIED_NAMES - {"getattr", "type", "object", "dir", "id", "solution", "your_module", "unittest", "SystemExit"}) | {
+    "print"
+}
 
 
-def imported(tree: ast.AST) -> tuple[set[str], set[str]]:
-    """(modules that are imported, names that are bound to a module)."""
+def imported(tree: ast.AST) -> tuple[set[str], dict[str, str]]:
+    """(modules that are imported, names that are bound to a module and which)."""
     modules: set[str] = set()
-    bound: set[str] = set()
+    bound: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules.update(alias.name for alias in node.names)
-            bound.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+            bound.update({alias.asname or alias.name.split(".")[0]: alias.name for alias in node.names})
         elif isinstance(node, ast.ImportFrom):
             modules.add("." if node.level else str(node.module))
     return modules, bound
+
+
+def _offers(module: str, name: str) -> bool:
+    """True when a public name of an allowed module is no module itself: those of the standard library lead everywhere."""
+    if name.startswith("_"):
+        return False
+    value = getattr(importlib.import_module(module), name, None)
+    return not isinstance(value, types.ModuleType) or value.__name__ == "collections.abc"
 
 
 def _names(tree: ast.AST) -> set[str]:
@@ -66,7 +89,7 @@ def innocent(tree: ast.AST) -> bool:
         return False
     if any(_is_dunder(name) and name not in ("__name__", "__future__") for name in _names(tree)):
         return False
-    own = {node.attr for node in ast.walk(tree) if _stores_on_self(node)}
+    own = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _stores_on_self(node)}
     bases = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     return all(_harmless(node, bound, bases, own) for node in ast.walk(tree))
 
@@ -80,8 +103,10 @@ def _stores_on_self(node: ast.AST) -> bool:
     )
 
 
-def _harmless(node: ast.AST, modules: set[str], bases: set[int], own: set[str]) -> bool:
+def _harmless(node: ast.AST, modules: dict[str, str], bases: set[int], own: set[str]) -> bool:
     if isinstance(node, ast.Attribute):
+        if isinstance(node.value, ast.Name) and node.value.id in modules and not _offers(modules[node.value.id], node.attr):
+            return False
         if _is_dunder(node.attr) or node.attr in DENIED_ATTRIBUTES:
             return node.attr == "__init__" and isinstance(node.ctx, ast.Load)
         return isinstance(node.ctx, ast.Load) or node.attr in own
@@ -90,7 +115,10 @@ def _harmless(node: ast.AST, modules: set[str], bases: set[int], own: set[str]) 
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         return not _is_dunder(node.name) or node.name in METHODS
     if isinstance(node, ast.ImportFrom):
-        return all(alias.name != "*" or node.module in ("typing", "math") for alias in node.names)
+        return all(
+            node.module in ("typing", "math") if alias.name == "*" else _offers(str(node.module), alias.name)
+            for alias in node.names
+        )
     return not isinstance(node, (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith))
 
 
@@ -102,7 +130,10 @@ def pure(tree: ast.Module) -> bool:
     if any(isinstance(node, ast.Global) for node in ast.walk(tree)):
         return False
     functions = {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    if any(isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and _root(node) in functions for node in ast.walk(tree)):
+    if any(
+        isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and _root(node) in functions
+        for node in ast.walk(tree)
+    ):
         return False
     return all(_stateless(node) for node in tree.body) and all(_stateless_function(node) for node in ast.walk(tree))
 

@@ -15,26 +15,36 @@ from typing import List, Tuple  # noqa: UP035
 from sandbox.guest import kernel
 
 DENIED = {
-    "trace and read other processes": "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise",
-    "starve other processes of the same uid": "sched_setaffinity sched_setscheduler sched_setparam sched_setattr setpriority ioprio_set migrate_pages move_pages",
-    "System V and POSIX message objects outlive their makers": "shmget shmat shmctl semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink",
-    "keys outlive their makers": "add_key request_key keyctl",
-    "new namespaces, mounts and roots": "mount umount2 pivot_root chroot unshare setns open_tree move_mount fsopen fsmount fsconfig mount_setattr",
-    "large or young kernel interfaces that tests have no use for": "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register fanotify_init "
-    "name_to_handle_at open_by_handle_at quotactl personality vmsplice",
-    "the machine itself": "reboot kexec_load init_module finit_module delete_module swapon swapoff syslog settimeofday clock_settime acct",
+    "trace and read other processes": ("ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise"),
+    "starve other processes of the same uid": (
+        "sched_setaffinity sched_setscheduler sched_setparam sched_setattr setpriority ioprio_set migrate_pages move_pages"
+    ),
+    "System V and POSIX message objects outlive their makers": (
+        "shmget shmat shmctl semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink"
+    ),
+    "keys outlive their makers": ("add_key request_key keyctl"),
+    "new namespaces, mounts and roots": (
+        "mount umount2 pivot_root chroot unshare setns open_tree move_mount fsopen fsmount fsconfig mount_setattr"
+    ),
+    "large or young kernel interfaces that tests have no use for": (
+        "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register fanotify_init "
+        "name_to_handle_at open_by_handle_at quotactl personality vmsplice"
+    ),
+    "the machine itself": (
+        "reboot kexec_load init_module finit_module delete_module swapon swapoff syslog settimeofday clock_settime acct"
+    ),
 }
 X86_64 = {
     "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "pidfd_getfd": 438, "process_madvise": 440,
     "sched_setaffinity": 203, "sched_setscheduler": 144, "sched_setparam": 142, "sched_setattr": 314, "setpriority": 141,
-    "ioprio_set": 251, "migrate_pages": 256, "move_pages": 279, "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65,
-    "semctl": 66, "semtimedop": 220, "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mq_open": 240, "mq_unlink": 241,
-    "add_key": 248, "request_key": 249, "keyctl": 250, "mount": 165, "umount2": 166, "pivot_root": 155, "chroot": 161, "unshare": 272,
-    "setns": 308, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsmount": 432, "fsconfig": 431, "mount_setattr": 442, "bpf": 321,
-    "perf_event_open": 298, "userfaultfd": 323, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
-    "fanotify_init": 300, "name_to_handle_at": 303, "open_by_handle_at": 304, "quotactl": 179, "personality": 135, "vmsplice": 278,
-    "reboot": 169, "kexec_load": 246, "init_module": 175, "finit_module": 313, "delete_module": 176, "swapon": 167, "swapoff": 168,
-    "syslog": 103, "settimeofday": 164, "clock_settime": 227, "acct": 163,
+    "ioprio_set": 251, "migrate_pages": 256, "move_pages": 279, "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop":
+    65, "semctl": 66, "semtimedop": 220, "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mq_open": 240, "mq_unlink":
+    241, "add_key": 248, "request_key": 249, "keyctl": 250, "mount": 165, "umount2": 166, "pivot_root": 155, "chroot": 161,
+    "unshare": 272, "setns": 308, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsmount": 432, "fsconfig": 431,
+    "mount_setattr": 442, "bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "io_uring_setup": 425, "io_uring_enter": 426,
+    "io_uring_register": 427, "fanotify_init": 300, "name_to_handle_at": 303, "open_by_handle_at": 304, "quotactl": 179,
+    "personality": 135, "vmsplice": 278, "reboot": 169, "kexec_load": 246, "init_module": 175, "finit_module": 313,
+    "delete_module": 176, "swapon": 167, "swapoff": 168, "syslog": 103, "settimeofday": 164, "clock_settime": 227, "acct": 163,
 }  # fmt: skip
 PRLIMIT64, SOCKET, KILL, TKILL, TGKILL, FCNTL, QUEUE, TGQUEUE, PIDFD_SIGNAL, CLONE3 = 302, 41, 62, 200, 234, 72, 129, 297, 424, 435
 AUDIT_X86_64 = 0xC000003E
@@ -100,4 +110,3 @@ def install(rules: Rules) -> bool:
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HxxxxxxP", len(rules), ctypes.addressof(buffer))
     return kernel.set_filter(header)
-

@@ -8,18 +8,18 @@ first line of the solution on, so nothing below has to hold after that.
 from __future__ import annotations
 
 import builtins
+import functools
 import json
 import os
 import types
 from typing import Any
 
-from sandbox.guest import codec, program, report, wire
+from sandbox.guest import codec, program, report, screen, wire
 
-EXCEPTIONS = {
-    name: value for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
-}
+EXCEPTIONS = {name: value for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)}
 """Exception classes that may cross; a class of the solution's own crosses as a subclass of the nearest of these."""
-STEADY_MODULES = frozenset("math cmath collections itertools functools re heapq bisect string operator typing decimal fractions statistics copy".split())
+STEADY_MODULES = screen.MODULES - {"__future__", "abc", "enum", "dataclasses"}
+CALLABLES = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type(functools.lru_cache(len)))
 MAX_REPLY = 16 << 20
 
 
@@ -60,7 +60,7 @@ class Server:
         origin = (getattr(value, "__module__", None), getattr(value, "__name__", getattr(value, "_name", None)))
         if origin[0] in STEADY_MODULES and isinstance(origin[1], str):
             return {"member": list(origin)}
-        if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
+        if isinstance(value, CALLABLES):
             return {"function": 1}
         try:
             return {"data": codec.pack(value, set())}
@@ -103,7 +103,8 @@ def _changed(arguments: list[Any], request: dict[str, Any]) -> Any:
     if not any(type(item) in (list, dict) for item in request["args"]):
         return None
     try:
-        now = [item if type(item) is dict and "@" in item else codec.pack(value) for item, value in zip(request["args"], arguments)]
+        sent = request["args"]
+        now = [sent[i] if type(sent[i]) is dict and "@" in sent[i] else codec.pack(value) for i, value in enumerate(arguments)]
     except (codec.Opaque, RecursionError):
         return "opaque"
     return None if now == request["args"] else now

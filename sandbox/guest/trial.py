@@ -1,9 +1,9 @@
 """The supervisor's part of a split cell: start the two sides, hold the clock, end what must end, say what was seen.
 
-The test runs in a judge, the solution in a server, and they share no memory; the supervisor passes each server's socket to the judge and
-then only watches both CPU clocks. A judge answers for the cell unless the server has gone (then the server's own ending is the
-evidence) or something must cross that cannot. Such a cell runs again with both in one process, marked ``one_process``; its pass
-stands only for a source that ``screen.innocent`` has cleared, and is otherwise handed on as unproved.
+The test runs in a judge, the solution in a server, and they share no memory; the supervisor passes each server's socket to the
+judge and then only watches both CPU clocks. A judge answers for the cell unless the server has gone (then the server's own ending
+is the evidence) or something must cross that cannot. Such a cell runs again with both in one process, marked ``one_process``; its
+pass stands only for a source that ``screen.innocent`` has cleared, and is otherwise handed on as unproved.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class Trial:
         except (wire.WireError, OSError, ValueError, TypeError):
             self._end_server()
             return report.NOTHING, "the judge ended", int(self._end_judge()["status"]), ending
-        status = self._end_server() if letter == referee.GONE or not again else 0
+        status = self._end_server() if letter in (referee.GONE, report.GARBLED) or not again else 0
         if not again:
             self._end_judge()
         if letter == referee.GONE:

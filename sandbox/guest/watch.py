@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import select
 import time
-from typing import Callable
+from typing import Callable  # noqa: UP035
 
 from sandbox.guest import processes
 

@@ -54,11 +54,13 @@ def samples_of(task: str, failures: GateResult) -> list[str]:
 
 
 def test_good_problems_pass_and_are_documented(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    result = run_gate("problems", problem_frame([problem("a"), problem("b", "Sub.")]), problem_suite(), tmp_path / "run-1")
+    result = run_gate(
+        "problems", problem_frame([problem("a"), problem("b", "Sub.")]), problem_suite(), tmp_path / "20261123-014746-3579"
+    )
     assert require(result) is result
     assert (result.passed, result.failures) == (True, ())
     assert result.evaluated == 5
-    assert "problems" in docs_index(tmp_path / "run-1").read_text(encoding="utf-8")
+    assert "problems" in docs_index(tmp_path / "20261123-014746-3579").read_text(encoding="utf-8")
     assert "Calculating" not in capfd.readouterr().err
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from models.budget_policies import POLICIES, Replay
+from models.budget_policies import COUNTS, Replay
 from models.reward.choice import ReplayProblem, orders_of, replay_problems
 from models.reward.registry import resolve
 from models.reward.selector import ScoreSelector
@@ -138,7 +138,7 @@ def test_policies_stop_where_the_audit_trail_says(name: str) -> None:
     rng = np.random.default_rng(2)
     problem = problem_of(rng.random((12, 30)) < np.linspace(0.05, 0.95, 12)[:, None])
     place = orders_of(problem.units, 5, rng)
-    counts = POLICIES[name](Replay([problem], [place], [4, 12, 30], majority()))
+    counts = COUNTS[name](Replay([problem], [place], [4, 12, 30], majority()))
     for order in range(5):
         trail = audit_trail(problem, majority(), RULES[name], place[order])
         assert [step.tests for step in trail] == list(range(1, len(trail) + 1))

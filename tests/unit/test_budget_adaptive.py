@@ -1,0 +1,146 @@
+"""The adaptive policy against a walk through one order with sets, and its path over problems against a heap."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.budget_adaptive import Schedule, audit_schedule, schedule_of, scouts_of, spend
+from models.budget_policies import POLICIES, Replay
+from models.budget_replay import accuracy_and_cost
+from models.reward.choice import ReplayProblem, expected_correct, orders_of, replay_problems
+from models.reward.registry import resolve
+from models.reward.selector import ScoreSelector
+from models.types import BoolMatrix, ExecutionContext, Labels, PassMatrix, Verdict
+
+CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
+
+
+def problem_of(passes: BoolMatrix, task: str = "t") -> ReplayProblem:
+    n, m = passes.shape
+    codes = np.where(passes, Verdict.PASSED, Verdict.FAILED).astype(np.uint8)
+    digests = tuple(f"s{i}" for i in range(n))
+    matrix = PassMatrix(task, codes, np.zeros((n, m), dtype=np.float32), CONTEXT, digests, tuple(f"u{j}" for j in range(m)))
+    labels = Labels(task_id=task, correct=tuple(i % 3 == 0 for i in range(n)), solution_digests=digests)
+    return replay_problems({task: matrix}, {task: labels})[0]
+
+
+def drawn(n: int, m: int, seed: int) -> BoolMatrix:
+    """A third of the tests pass nobody."""
+    rng = np.random.default_rng(seed)
+    return (rng.random((n, m)) < np.linspace(0.1, 0.9, n)[:, None]) & (rng.random(m) < 0.67)
+
+
+def agreement(passes: BoolMatrix, tests: list[int]) -> float:
+    """max over classes of size x votes / (n t), by dictionaries."""
+    rows: dict[tuple[bool, ...], int] = {}
+    for row in passes[:, tests].tolist():
+        rows[tuple(row)] = rows.get(tuple(row), 0) + 1
+    return max(size * sum(row) for row, size in rows.items()) / (len(passes) * max(1, len(tests)))
+
+
+@given(st.integers(1, 12), st.integers(0, 9), st.integers(0, 2**31))
+@settings(max_examples=60)
+def test_one_order_walked_through_by_hand(n: int, m: int, seed: int) -> None:
+    passes = drawn(n, m, seed)
+    problem = problem_of(passes)
+    place = orders_of(problem.units, 2, np.random.default_rng(seed))
+    schedule = schedule_of(problem, place)
+    luck = np.random.default_rng(0).random((2, n)) / 2
+    for o in range(2):
+        order = [int(np.flatnonzero(place[o] == t)[0]) for t in range(m)]
+        votes, kept, aside, cost, reveal, doubts = [0] * n, [], [], [0.0], {}, []
+        for event, test in enumerate(order):
+            doubts.append((1 - agreement(passes, kept) * bool(kept)) / (1 + cost[-1]))
+            scouts = sorted(range(n), key=lambda i: -(votes[i] + luck[o, i]))[: scouts_of(problem)]
+            if any(passes[i, test] for i in scouts):
+                kept.append(test)
+                votes = [v + int(passes[i, test]) for i, v in enumerate(votes)]
+                reveal[test] = event
+                cost.append(cost[-1] + 1)
+            else:
+                aside.append(test)
+                cost.append(cost[-1] + scouts_of(problem) / n)
+        for later, test in enumerate(aside):
+            reveal[test] = m + later
+            cost.append(cost[-1] + 1 - scouts_of(problem) / n)
+        assert [reveal[t] for t in range(m)] == schedule.reveal[o].tolist()
+        assert schedule.spent[o, : len(cost)] == pytest.approx(cost)
+        assert np.isinf(schedule.spent[o, len(cost) :]).all()
+        assert schedule.doubt[o, :m] == pytest.approx(doubts)
+        assert (schedule.doubt[o, m:] < 0).all(), "what was put aside comes last"
+        assert cost[-1] == pytest.approx(m), "everything costs every test once"
+
+
+def heap_path(schedules: list[Schedule], order: int, total: float) -> list[int]:
+    """Always the problem with the largest doubt, lowest first among equals, while its next event is affordable."""
+    done, left = [0] * len(schedules), total
+    heap = [(-s.doubt[order, 0], p) for p, s in enumerate(schedules) if s.doubt.shape[1]]
+    heapify(heap)
+    while heap:
+        _, p = heappop(heap)
+        price = schedules[p].spent[order, done[p] + 1] - schedules[p].spent[order, done[p]]
+        if price > left + 1e-9:
+            break
+        done[p], left = done[p] + 1, left - price
+        if done[p] < schedules[p].doubt.shape[1] and np.isfinite(schedules[p].spent[order, done[p] + 1]):
+            heappush(heap, (-schedules[p].doubt[order, done[p]], p))
+    return done
+
+
+def test_the_path_over_problems_is_the_heaps() -> None:
+    problems = [problem_of(drawn(9, m, seed), f"p{seed}") for seed, m in enumerate((6, 0, 11, 3, 8))]
+    rng = np.random.default_rng(1)
+    schedules = [schedule_of(p, orders_of(p.units, 7, rng), seed=i) for i, p in enumerate(problems)]
+    totals = [0, 2, 7, 15, 28]
+    events, cost = spend(schedules, totals)
+    for order in range(7):
+        for b, total in enumerate(totals):
+            assert events[order, b].tolist() == heap_path(schedules, order, total)
+            assert cost[order, b].sum() <= total + 1e-6
+    assert cost[:, -1].sum(axis=1) == pytest.approx(28)
+
+
+@pytest.mark.parametrize("name", ["majority", "codet", "b4"])
+def test_the_whole_budget_is_the_whole_matrix(name: str) -> None:
+    (selector,) = resolve([name])
+    assert isinstance(selector, ScoreSelector)
+    problems = [problem_of(drawn(9, m, seed), f"p{seed}") for seed, m in enumerate((6, 0, 11))]
+    places = [orders_of(p.units, 3, np.random.default_rng(0)) for p in problems]
+    replay = Replay(problems, places, [17], selector)
+    accuracy, cost = accuracy_and_cost(replay, POLICIES["adaptive"](replay))
+    assert accuracy[0] == pytest.approx([float(expected_correct(p, selector, p.classes.cols)) for p in problems])
+    assert cost[0] == pytest.approx([6, 0, 11])
+
+
+def test_it_never_sees_what_it_did_not_pay_for() -> None:
+    """Two matrices that agree on the first six tests are treated alike until a seventh is asked."""
+    passes = drawn(10, 12, 3)
+    other = passes.copy()
+    other[:, 6:] = ~other[:, 6:]
+    first, second = (schedule_of(problem_of(p), np.arange(12)[None, :]) for p in (passes, other))
+    assert first.spent[0, :7].tolist() == second.spent[0, :7].tolist()
+    assert first.doubt[0, :7].tolist() == second.doubt[0, :7].tolist()
+
+
+def test_audit_says_what_became_of_each_test() -> None:
+    passes = np.zeros((10, 4), dtype=bool)
+    passes[:, 0] = passes[:5, 2] = True
+    schedule = schedule_of(problem_of(passes), np.arange(4)[None, :])
+    steps = audit_schedule(schedule, 0)
+    scouting = scouts_of(problem_of(passes)) / 10
+    assert [step.test for step in steps][:4] == [0, 1, 2, 3]
+    assert [step.decision for step in steps if step.test in {1, 3}] == [
+        "put aside",
+        "put aside",
+        "ran on the rest",
+        "ran on the rest",
+    ]
+    assert steps[0].decision == "ran on all"
+    assert steps[0].cost == 1
+    assert steps[1].cost == pytest.approx(scouting)
+    assert sum(step.cost for step in steps) == pytest.approx(4)

@@ -1,0 +1,281 @@
+"""The guest's pure parts: the data-only codec, what reading a source can show, ticks, the filter, the plan of a job."""
+
+from __future__ import annotations
+
+import ast
+import datetime
+import math
+from collections import Counter, OrderedDict, defaultdict, deque
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.types import ExecutionContext, Limits, MatrixJob, UnitTest, Verdict
+from sandbox.classify import Evidence
+from sandbox.guest import codec, program, scratch, screen, seccomp, wire
+from sandbox.plan import PlannedJob
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.fractions()
+hashables = st.recursive(scalars, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=6)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(hashables, inner, max_size=4)
+        | st.tuples(inner)
+        | st.sets(hashables, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+def through(value: Any) -> Any:
+    frame = wire.encode(codec.pack(value))
+    return codec.unpack(wire.decode(frame[4:]))
+
+
+@given(values)
+def test_plain_data_crosses_unchanged(value: Any) -> None:
+    assert through(value) == value
+    assert type(through(value)) is type(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        math.inf,
+        -0.0,
+        2**70,
+        -(2**70),
+        1 + 2j,
+        range(1, 9, 2),
+        Decimal("1.10"),
+        Fraction(1, 3),
+        Counter("aab"),
+        OrderedDict(a=1),
+        deque([1, 2]),
+        bytearray(b"x"),
+        datetime.date(2020, 2, 29),
+        datetime.timedelta(1, 2),
+        int,
+        len,
+        "\ud800\0",
+    ],
+)
+def test_special_values_cross(value: Any) -> None:
+    assert repr(through(value)) == repr(value)
+
+
+def test_defaultdict_keeps_its_factory() -> None:
+    assert through(defaultdict(list, {1: [2]}))[3] == []
+
+
+class Liar(int):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = int.__hash__
+
+
+@pytest.mark.parametrize(
+    "value", [Liar(3), [Liar(3)], object(), lambda: 1, Liar, iter([1]), (x for x in ()), math, Exception(), deque([1], maxlen=2)]
+)
+def test_what_could_act_does_not_cross(value: Any) -> None:
+    with pytest.raises(codec.Opaque):
+        codec.pack(value)
+
+
+def test_depth_and_sharing_are_bounded() -> None:
+    deep: list[Any] = []
+    for _ in range(1000):
+        deep = [deep]
+    shared = [0]
+    with pytest.raises(codec.Opaque):
+        codec.pack(deep)
+    with pytest.raises(codec.Opaque):
+        codec.pack([shared, shared], set())
+
+
+@pytest.mark.parametrize(
+    "data", [{"zz": 1}, {"t": 3}, {"T": "eval"}, {"B": "exec"}, {"i": "q"}, {"a": 1, "b": 2}, {}, {"f": "1"}, {"s": [[]]}]
+)
+def test_malformed_data_is_refused(data: Any) -> None:
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        codec.unpack(data)
+
+
+@given(values, values)
+def test_restore_makes_the_old_object_like_the_new(old: Any, new: Any) -> None:
+    if type(old) is type(new) and type(old) in (list, dict, set):
+        codec.restore(old, new)
+        assert old == new
+
+
+def test_restore_keeps_inner_objects() -> None:
+    row = [1, 2]
+    grid = [row, [3]]
+    codec.restore(grid, [[1, 9], [3, 4], [5]])
+    assert row == [1, 9]
+    assert grid == [[1, 9], [3, 4], [5]]
+
+
+PURE = [
+    "def f(x): return x",
+    "import math\nN = 3\ndef f(x, y=(1, 2)): return math.floor(x)",
+    "class Solution:\n    def f(self, x): return x",
+]
+STATEFUL = [
+    "n = []\ndef f(x): n.append(x)",
+    "def f(x, seen=[]): return seen",
+    "def f(x):\n    global n\n    n = x",
+    "def f(x): f.n = x",
+    "from functools import lru_cache\n@lru_cache(None)\ndef f(x): return x",
+    "import random\ndef f(x): return random.random()",
+    "class A:\n    items = []\n",
+]
+GUILTY = [
+    "import os",
+    "import sys",
+    "from unittest import mock",
+    "import importlib",
+    "from os import *",
+    "def f(x): return eval('x')",
+    "def f(x): return x.__class__",
+    "class E:\n    def __eq__(self, o): return True",
+    "def f(x): return globals()",
+    "import math\nmath.floor = None",
+    "import math\nm = math\nm.floor = None",
+    "from collections import Counter\nCounter.most_common = None",
+    "def f(g): return g.gi_frame",
+    "getattr(1, 'x')",
+    "import operator\noperator.attrgetter('x')",
+    "from operator import attrgetter as a",
+    "import typing\ntyping.get_type_hints(1)",
+    "__builtins__",
+    "import collections\ncollections._sys.exit(0)",
+    "import json\njson.codecs.builtins.exec('1')",
+    "from enum import sys",
+    "import re\nre.enum.sys.exit()",
+    "import statistics\nstatistics.random._os._exit(0)",
+]
+
+
+@pytest.mark.parametrize("source", PURE)
+def test_pure(source: str) -> None:
+    assert screen.pure(ast.parse(source))
+
+
+@pytest.mark.parametrize("source", STATEFUL + GUILTY)
+def test_not_pure(source: str) -> None:
+    assert not screen.pure(ast.parse(source))
+
+
+@pytest.mark.parametrize("source", GUILTY)
+def test_not_innocent(source: str) -> None:
+    assert not screen.innocent(ast.parse(source))
+
+
+@pytest.mark.parametrize("source", [s for s in STATEFUL if "f.n" not in s])
+def test_state_is_no_guilt(source: str) -> None:
+    assert screen.innocent(ast.parse(source))
+
+
+@pytest.mark.parametrize(
+    ("source", "inert"),
+    [
+        ("assert f(1) == 2", True),
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        self.x = 1\n        self.assertEqual(f(1), 2)",
+            True,
+        ),
+        ("import sys\nassert f(1)", False),
+        ("import random\nrandom.seed(1)", False),
+        ("from unittest.mock import patch", False),
+        ("import math\nmath.pi = 3", False),
+        ("assert f.__globals__", False),
+        ("async def g(): pass", False),
+    ],
+)
+def test_inert(source: str, inert: bool) -> None:
+    assert screen.inert(ast.parse(source)) is inert
+
+
+def test_ticks_count_asserts_that_held() -> None:
+    code, asserts, raises, _ = program.compile_test("for i in range(3):\n    assert i < 2")
+    assert (asserts, raises) == (1, 0)
+    ticks: list[int] = []
+    with pytest.raises(AssertionError):
+        exec(code, {program.TICK: lambda: ticks.append(1)})
+    assert len(ticks) == 2
+
+
+@pytest.mark.parametrize("source", ["def f(:", "x = '\0'", "x = '\ud800'", "(" * 3000, "-" * 200_000 + "1"])
+def test_what_does_not_compile_says_so(source: str) -> None:
+    with pytest.raises(program.Uncompilable):
+        program.compile_alone(source, "x")
+    with pytest.raises(program.Uncompilable):
+        program.compile_test(source)
+
+
+@pytest.mark.parametrize("rules", [seccomp.for_slot(), seccomp.for_cell(7)])
+def test_every_jump_of_the_filter_lands_inside(rules: seccomp.Rules) -> None:
+    for position, (code, yes, no, _) in enumerate(rules):
+        if code in (seccomp.EQUAL, seccomp.ANY_BIT):
+            assert position + 1 + max(yes, no) < len(rules)
+    assert rules[-1][0] == seccomp.ANSWER
+    assert all(name in seccomp.X86_64 for names in seccomp.DENIED.values() for name in names.split())
+
+
+@pytest.mark.parametrize("name", ["tmp", "home", "elsewhere"])
+def test_scratch_that_is_not_ours_is_refused(tmp_path: Any, name: str) -> None:
+    """Whatever is emptied after each cell must be ours: a real directory of the machine is refused before the first cell."""
+    folder = tmp_path / name
+    folder.mkdir()
+    with pytest.raises(scratch.NotOurs):
+        scratch.claim([str(folder)])
+    with pytest.raises(scratch.NotOurs):
+        scratch.claim(["/tmp"])
+
+
+def test_own_scratch_must_be_empty_at_the_start(tmp_path: Any) -> None:
+    folder = tmp_path / (scratch.OWN_PREFIX + "x")
+    folder.mkdir()
+    scratch.claim([str(folder)])
+    (folder / "precious").write_text("x")
+    with pytest.raises(scratch.NotOurs):
+        scratch.claim([str(folder)])
+    assert (folder / "precious").exists()
+
+
+@given(
+    st.lists(st.sampled_from("abc"), max_size=6),
+    st.lists(st.sampled_from("xyz"), max_size=6),
+    st.randoms(use_true_random=False),
+)
+def test_a_plan_runs_each_distinct_cell_once_and_answers_every_copy(rows: list[str], columns: list[str], draw: Any) -> None:
+    asked = np.array([[draw.random() < 0.6 for _ in columns] for _ in rows], dtype=bool).reshape(len(rows), len(columns))
+    tests = tuple(UnitTest(source=text) for text in columns)
+    job = MatrixJob("t", "function", "f", tuple(rows), tuple(rows), tests, Limits(), asked=asked)
+    context = ExecutionContext(sandbox="process", image=None, version="v", timeout_s=1.0, memory_mib=512)
+    plan = PlannedJob(job, context)
+    ran: list[tuple[str, str]] = []
+    settled = 0
+    for piece in plan.pieces():
+        for column in piece.columns:
+            cell = (plan.source(piece.solution), str(plan.test(column).source))
+            ran.append(cell)
+            letter = "P" if (ord(cell[0]) + ord(cell[1])) % 2 else "F"
+            settled += plan.record(piece.solution, column, Evidence("exit", letter, 0, 1.0, 1.0))
+    assert len(ran) == len(set(ran))
+    assert settled == asked.sum()
+    assert plan.open_cells == 0
+    matrix = plan.matrix()
+    for i, row in enumerate(rows):
+        for j, column_ in enumerate(columns):
+            right = Verdict.PASSED if (ord(row) + ord(column_)) % 2 else Verdict.FAILED
+            assert matrix.verdicts[i, j] == (right if asked[i, j] else Verdict.NOT_ASKED)
