@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from models.budget_policies import Replay, Spending, policy_of
+from models.budget_savings import Curve, savings
 from models.errors import InputError
 from models.metrics_bootstrap import interval
 from models.reward.choice import columns_of, expected_correct, orders_of, replay_problems
@@ -38,6 +39,8 @@ def replay_budget(
 ) -> dict[str, object]:
     """The JSON of ``coderm budget``: "all" and one list of points a policy, each with budget, mean_tests, accuracy, lo, hi.
 
+    With ``equal`` among the policies, "saved" in "all" holds what each other one saves against it (models.budget_savings).
+
     Raises InputError for an unknown policy, a selector that does not read tests, and inputs as ``replay_problems`` does.
     """
     chosen = scoring_selector(selector)
@@ -47,13 +50,12 @@ def replay_budget(
     places = [orders_of(problem.units, orders, rng) for problem in problems]
     replay = Replay(problems, places, [round(budget * len(problems)) for budget in budgets], chosen)
     curves = {name: accuracy_and_cost(replay, policy(replay)) for name, policy in wanted.items()}
-    return {
-        "all": {"selector": chosen.name, **_everything(replay), "problems": len(problems)},
-        **{
-            name: [{"budget": b, **_point(*point)} for b, point in zip(budgets, zip(*curve, strict=True), strict=True)]
-            for name, curve in curves.items()
-        },
+    points = {
+        name: [{"budget": float(b), **_point(a, t)} for b, a, t in zip(budgets, c.accuracy, c.tests, strict=True)]
+        for name, c in curves.items()
     }
+    saved = {name: savings(curve, curves["equal"]) for name, curve in curves.items() if name != "equal" and "equal" in curves}
+    return {"all": {"selector": chosen.name, **_everything(replay), "problems": len(problems), "saved": saved}, **points}
 
 
 def scoring_selector(name: str) -> ScoreSelector:
@@ -66,14 +68,14 @@ def scoring_selector(name: str) -> ScoreSelector:
     return selector
 
 
-def accuracy_and_cost(replay: Replay, spending: Spending) -> tuple[FloatArray, FloatArray]:
-    """((budgets, P) accuracy, (budgets, P) tests) of each problem, mean over orders."""
+def accuracy_and_cost(replay: Replay, spending: Spending) -> Curve:
+    """(budgets, P) accuracy and tests of each problem, mean over orders."""
     accuracy = np.empty(spending.events.shape[1:])
     for index, (problem, reveal) in enumerate(zip(replay.problems, spending.reveal, strict=True)):
         for budget in range(len(accuracy)):
             cols = columns_of(problem, reveal, spending.events[:, budget, index])
             accuracy[budget, index] = expected_correct(problem, replay.selector, cols).mean()
-    return accuracy, spending.cost.mean(axis=0)
+    return Curve(accuracy, spending.cost.mean(axis=0))
 
 
 def _everything(replay: Replay) -> dict[str, float]:

@@ -6,14 +6,17 @@ Every model forbids unknown keys. A backend's class holds only what that backend
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.types import Limits
 
-SelectorName = Literal["random", "oracle", "majority", "codet"]
-SELECTORS: tuple[SelectorName, ...] = get_args(SelectorName)
+SelectorName = Literal[
+    "random", "oracle", "majority", "codet", "b4", "aces-c", "aces-o", "srank", "mbr-hard", "mbr-soft", "mpsc", "soft"
+]  # fmt: skip
+SELECTORS: tuple[SelectorName, ...] = ("random", "oracle", "majority", "codet", "b4")
+"""What a run computes unless it names others: floor, ceiling, CodeRM, CodeT, and what ``auto`` stands for."""
 
 
 class Config(BaseModel):

@@ -35,11 +35,11 @@ def interval(
 
 def bootstrap_means(sample: FloatArray, seed: int = 0, resamples: int = RESAMPLES) -> FloatArray:
     """(resamples,) means of problems drawn with replacement; ``sample`` (problems,) must not be empty."""
-    return np.asarray(_draws(sample.size, seed, resamples) @ sample / sample.size)
+    return np.asarray(draws_of_problems(sample.size, seed, resamples) @ sample / sample.size)
 
 
 @lru_cache(maxsize=8)
-def _draws(problems: int, seed: int, resamples: int) -> npt.NDArray[np.float64]:
+def draws_of_problems(problems: int, seed: int, resamples: int) -> npt.NDArray[np.float64]:
     """(resamples, problems) how often each problem is drawn. Kept, since one table asks for the same draws many times."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(problems, np.full(problems, 1 / problems), size=resamples).astype(np.float64)

@@ -9,11 +9,13 @@ we close, and by the reaper at the next start when neither happened. Every excep
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import time
 import uuid
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from models.errors import SandboxUnavailable
 from sandbox.slot import InfraFault, Slot, python_command
 
 UID = 65534
+SECCOMP = Path(__file__).resolve().parent.parent / "infra" / "docker" / "seccomp.json"
 SCRATCH_MIB = 64
 SUPERVISOR_MIB = 192
 """Memory of a container beyond a cell's own: supervisor 25, scratch 64, shared memory 16, the rest is page cache and room."""
@@ -73,6 +76,15 @@ def _usual_socket() -> str:
     return f"unix://{next((path for path in usual if path.exists()), usual[0])}"
 
 
+@cache
+def seccomp_profile() -> str:
+    """Our own allow-list of system calls, as the engine wants it. Raises SandboxUnavailable when the file is not there."""
+    try:
+        return json.dumps(json.loads(SECCOMP.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise SandboxUnavailable(f"the seccomp profile {SECCOMP} cannot be read: {error}; run from a checkout") from error
+
+
 def hardening(memory_mib: int) -> dict[str, Any]:
     """The host configuration of every slot, in one place to be read and tested."""
     total = f"{memory_mib + SUPERVISOR_MIB}m"
@@ -80,7 +92,7 @@ def hardening(memory_mib: int) -> dict[str, Any]:
         "network_mode": "none",
         "read_only": True,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": ["no-new-privileges", f"seccomp={seccomp_profile()}"],
         "pids_limit": PIDS,
         "mem_limit": total,
         "memswap_limit": total,

@@ -74,6 +74,16 @@ def default_environment(variables: Mapping[str, str]) -> None:
         os.environ.setdefault(name, value)
 
 
+def prefect_home(settings: Settings) -> Path:
+    """Where Prefect keeps its state: the user's own place where there is one, else under ours. Set before Prefect is imported."""
+    own = Path.home() / ".prefect"
+    if not (own / "profiles.toml").exists() and "PREFECT_API_URL" not in os.environ:
+        default_environment({"PREFECT_HOME": str(settings.root / "prefect")})
+    home = Path(os.environ.get("PREFECT_HOME", own))
+    home.mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only, and its server does not start without
+    return home
+
+
 def demo_dir() -> Path:
     """The benchmark that ships with the project: in a checkout ``infra/demo``, in an installed wheel beside the tasks."""
     here = Path(__file__).resolve().parent

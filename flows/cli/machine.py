@@ -35,7 +35,6 @@ def build(
 ) -> None:
     """Build the sandbox image. Example: coderm sandbox build --base python:3.11-slim-bookworm"""
     from sandbox.image import build_image, engine_answers
-
     from tasks.settings import load_settings
 
     settings = load_settings()

@@ -16,11 +16,13 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout; the first column is text, the others are aligned right. Model text is never read as markup."""
+    """A table on stdout, numbers to the right. Text that a model wrote is never read as markup."""
+    body = [list(row) for row in rows]
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right")
-    for row in rows:
+        number = bool(body) and all(isinstance(row[index], int | float) for row in body)
+        table.add_column(column, justify="right" if number else "left", overflow="fold")
+    for row in body:
         table.add_row(*(_cell(v) for v in row))
     Console(markup=False, emoji=False, highlight=False).print(table)
 

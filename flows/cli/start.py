@@ -45,6 +45,9 @@ def run(
 
 
 def _start(config: RunConfig) -> None:
+    from tasks.settings import load_settings, prefect_home
+
+    home = prefect_home(load_settings())
     from flows.benchmark import benchmark
     from tasks.wait_for_records import wait_for_records
 
@@ -58,6 +61,6 @@ def _start(config: RunConfig) -> None:
     typer.echo(f"report    {summary['report']}")
     typer.echo(f"database  {summary['database']}   (coderm runs show {summary['run_id']})")
     typer.echo(f"MLflow    .venv/bin/mlflow ui --backend-store-uri {summary['mlflow_uri']}   then http://127.0.0.1:5000")
-    typer.echo("Prefect   .venv/bin/prefect server start   then http://127.0.0.1:4200")
+    typer.echo(f"Prefect   PREFECT_HOME={home} .venv/bin/prefect server start   then http://127.0.0.1:4200")
     keys = ("run_id", "report", "database", "mlflow_uri", "mlflow_run_id")
     print_json({**{key: summary[key] for key in keys}, "wall_s": wall_s})

@@ -65,7 +65,10 @@ def closed_form_weights(passes: BoolMatrix, rows: FloatArray, cols: FloatArray) 
 
 
 def optimised_weights(passes: BoolMatrix, rows: FloatArray, cols: FloatArray, start: FloatArray) -> FloatArray:
-    """(M,) weight of one test of each pattern, Σ cols_j w_j = 1, after ``STEPS`` of Adam; ``start`` with under two weighted patterns."""
+    """(M,) weight of one test of each pattern after ``STEPS`` of Adam, Σ cols_j w_j = 1.
+
+    ``start`` itself when it weighs fewer than two patterns.
+    """
     informative = (cols > 0) & (start > 0)
     if np.count_nonzero(informative) < 2:
         return start
@@ -89,8 +92,8 @@ def softmax(theta: FloatArray, c: FloatArray) -> FloatArray:
 def objective(B: FloatArray, r: FloatArray, c: FloatArray, w: FloatArray) -> tuple[float, FloatArray]:
     """J(w) = Σ_j c_j w_j (AUC_j(w) - 1/2) with a logistic step, and dJ/dθ. B (K, M), r (K,), c and w (M,).
 
-    Test j's own vote shifts every margin of AUC_j by -w_j; to first order in w_j / τ that is -w_j times the slope, which turns a table
-    (K, K, M) into three products (K, K) by (K, M).
+    Test j's own vote shifts every margin of AUC_j by -w_j; to first order in w_j / τ that is -w_j times the slope, which turns a
+    table (K, K, M) into three products (K, K) by (K, M).
     """
     width = 1.0 / np.sqrt(c.sum())
     score = B @ (c * w)

@@ -84,9 +84,12 @@ def same_rows(passes: BoolMatrix, cols: FloatArray) -> BoolMatrix:
 def sizes_of(passes: BoolMatrix, rows: FloatArray, cols: FloatArray) -> FloatArray:
     """(..., K) solutions that no asked test tells apart from the class, itself included.
 
-    ``same`` is symmetric, so n sub-samples of solutions over one of tests are one product, (n, K) by (K, K): the shape of a
-    scaling study, 20 times fewer products than one a pair.
+    Classes differ somewhere, so with every pattern asked no two agree and no (K, K) table is needed: ranking a stored matrix stays
+    linear in its classes. ``same`` is symmetric, so n sub-samples of solutions over one of tests are one product, (n, K) by (K, K):
+    the shape of a scaling study, 20 times fewer products than one a pair.
     """
+    if (cols > 0).all():
+        return np.broadcast_to(rows, np.broadcast_shapes(rows.shape, (*cols.shape[:-1], 1)))
     same = same_rows(passes, cols).astype(np.float64)
     if same.ndim > 3 and same.shape[-3] == 1 and rows.ndim > 1:
         return np.asarray(rows @ same[..., 0, :, :])

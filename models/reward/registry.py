@@ -1,6 +1,9 @@
 """Every selector by the name that commands, configurations and tables use, and the one that ``auto`` stands for.
 
-``auto`` is CodeRM's majority vote until a measurement on recorded data names a better one (see ``DEFAULT``).
+``auto`` is B4 with the authors' constants, which no label of ours has touched. On CodeT's recorded CodeGen-16B samples (164
+problems, bare asserts) it reaches pass@1 42.0, against CodeT 37.3, SRank without outputs 35.9, majority 21.4: paired difference to
+CodeT +4.7 [1.1, 8.7], to majority +20.6 [14.0, 27.2] points (95 % bootstrap over problems). On the demo benchmark (29 problems,
+whole test classes) B4, CodeT and majority reach the same 84.7. Majority is what CodeRM published; ask for it by name.
 """
 
 from __future__ import annotations
@@ -21,8 +24,8 @@ from models.reward.soft import soft_score
 from models.reward.srank import SRankSelector, srank_score
 from models.types import Labels, PassMatrix, Ranking
 
-DEFAULT = "majority"
-"""What ``auto`` means: the rule that the unit tests in CodeRM's form (whole classes) were published with."""
+DEFAULT = "b4"
+"""What ``auto`` means."""
 
 SELECTORS: Mapping[str, Callable[[], Selector]] = MappingProxyType(
     {

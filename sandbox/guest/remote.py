@@ -13,7 +13,7 @@ import socket
 import types
 from typing import Any
 
-from sandbox.guest import codec, server, wire
+from sandbox.guest import codec, screen, server, wire
 
 
 class Uncrossable(BaseException):
@@ -102,7 +102,7 @@ class Link:
                 return codec.unpack(body)
             if sort == "module" and body in server.STEADY_MODULES:
                 return importlib.import_module(body)
-            if sort == "member" and body[0] in server.STEADY_MODULES:
+            if sort == "member" and body[0] in server.STEADY_MODULES and screen.offers(body[0], body[1]):
                 return getattr(importlib.import_module(body[0]), body[1])
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise self.give_up(f"{name}: {error}") from None

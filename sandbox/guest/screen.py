@@ -39,8 +39,8 @@ DENIED_ATTRIBUTES = frozenset(
         "builtins"
     ).split()
 )
-METHODS = frozenset(
-    ("__init__ __len__ __iter__ __next__ __getitem__ __setitem__ __contains__ __call__ __str__ __repr__ __add__ __lt__").split()
+METHODS = frozenset(  # none with which a value could answer for itself: no comparison, truth or membership
+    ("__init__ __len__ __iter__ __next__ __getitem__ __setitem__ __call__ __str__ __repr__ __add__").split()
 )
 PLAIN_DECORATORS = frozenset(("staticmethod", "classmethod", "property"))
 TEST_MODULES = MODULES | {"unittest", "solution", "your_module"}
@@ -62,7 +62,7 @@ def imported(tree: ast.AST) -> tuple[set[str], dict[str, str]]:
     return modules, bound
 
 
-def _offers(module: str, name: str) -> bool:
+def offers(module: str, name: str) -> bool:
     """True when a public name of an allowed module is no module itself: those of the standard library lead everywhere."""
     if name.startswith("_"):
         return False
@@ -103,9 +103,9 @@ def _stores_on_self(node: ast.AST) -> bool:
     )
 
 
-def _harmless(node: ast.AST, modules: dict[str, str], bases: set[int], own: set[str]) -> bool:
+def _harmless(node: ast.AST, modules: dict[str, str], bases: set[int], own: set[str]) -> bool:  # noqa: PLR0911 - one kind of node after the other
     if isinstance(node, ast.Attribute):
-        if isinstance(node.value, ast.Name) and node.value.id in modules and not _offers(modules[node.value.id], node.attr):
+        if isinstance(node.value, ast.Name) and node.value.id in modules and not offers(modules[node.value.id], node.attr):
             return False
         if _is_dunder(node.attr) or node.attr in DENIED_ATTRIBUTES:
             return node.attr == "__init__" and isinstance(node.ctx, ast.Load)
@@ -116,8 +116,7 @@ def _harmless(node: ast.AST, modules: dict[str, str], bases: set[int], own: set[
         return not _is_dunder(node.name) or node.name in METHODS
     if isinstance(node, ast.ImportFrom):
         return all(
-            node.module in ("typing", "math") if alias.name == "*" else _offers(str(node.module), alias.name)
-            for alias in node.names
+            node.module in ("typing", "math") if alias.name == "*" else offers(str(node.module), alias.name) for alias in node.names
         )
     return not isinstance(node, (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith))
 

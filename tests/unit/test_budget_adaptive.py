@@ -112,9 +112,9 @@ def test_the_whole_budget_is_the_whole_matrix(name: str) -> None:
     problems = [problem_of(drawn(9, m, seed), f"p{seed}") for seed, m in enumerate((6, 0, 11))]
     places = [orders_of(p.units, 3, np.random.default_rng(0)) for p in problems]
     replay = Replay(problems, places, [17], selector)
-    accuracy, cost = accuracy_and_cost(replay, POLICIES["adaptive"](replay))
-    assert accuracy[0] == pytest.approx([float(expected_correct(p, selector, p.classes.cols)) for p in problems])
-    assert cost[0] == pytest.approx([6, 0, 11])
+    curve = accuracy_and_cost(replay, POLICIES["adaptive"](replay))
+    assert curve.accuracy[0] == pytest.approx([float(expected_correct(p, selector, p.classes.cols)) for p in problems])
+    assert curve.tests[0] == pytest.approx([6, 0, 11])
 
 
 def test_it_never_sees_what_it_did_not_pay_for() -> None:

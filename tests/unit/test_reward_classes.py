@@ -26,16 +26,21 @@ def test_stacks_equal_loops(m: int) -> None:
     passes = rng.random((12, m)) < 0.5
     passes[3:6] = passes[0]
     passes[4, m - 1] = ~passes[0, m - 1]
-    rows, cols = rng.integers(0, 4, (2, 1, 12)).astype(float), rng.integers(0, 3, (1, 3, m)).astype(float)
+    passes = np.unique(passes, axis=0)
+    K = len(passes)
+    rows, cols = rng.integers(0, 4, (2, 1, K)).astype(float), rng.integers(0, 3, (1, 3, m)).astype(float)
     votes, sizes = votes_of(passes, cols), sizes_of(passes, rows, cols)
-    assert votes.shape == (1, 3, 12)
-    assert sizes.shape == (2, 3, 12)
+    assert votes.shape == (1, 3, K)
+    assert sizes.shape == (2, 3, K)
+    everything = sizes_of(passes, rows, np.ones((3, m)))
+    assert everything.shape == (2, 3, K)
+    assert (everything == rows).all(), "distinct rows stay apart when every test is asked"
     for b in range(3):
         asked = [j for j in range(m) if cols[0, b, j]]
-        keys = [tuple(passes[i, asked]) for i in range(12)]
-        assert votes[0, b].tolist() == [sum(cols[0, b, j] for j in asked if passes[i, j]) for i in range(12)]
+        keys = [tuple(passes[i, asked]) for i in range(K)]
+        assert votes[0, b].tolist() == [sum(cols[0, b, j] for j in asked if passes[i, j]) for i in range(K)]
         for a in range(2):
-            assert sizes[a, b].tolist() == [sum(rows[a, 0, k] for k in range(12) if keys[k] == keys[i]) for i in range(12)]
+            assert sizes[a, b].tolist() == [sum(rows[a, 0, k] for k in range(K) if keys[k] == keys[i]) for i in range(K)]
 
 
 def test_rows_that_differ_only_in_the_last_of_many_columns_are_told_apart() -> None:

@@ -69,7 +69,7 @@ def slow_aces_weights(B: BoolMatrix) -> list[float]:
     n, m = B.shape
     weights = []
     for j in range(m):
-        without = [sum(int(B[i, l]) for l in range(m) if l != j) for i in range(n)]
+        without = [int(B[i].sum()) - int(B[i, j]) for i in range(n)]
         pairs = [(i, k) for i in range(n) for k in range(n) if B[i, j] and not B[k, j]]
         wins = [1.0 if without[i] > without[k] else 0.5 if without[i] == without[k] else 0.0 for i, k in pairs]
         auc, share = (sum(wins) / len(wins) if wins else 0.5), B[:, j].mean()
@@ -100,7 +100,7 @@ def slow_mpsc(B: BoolMatrix) -> list[float]:
 
 
 def slow_soft(B: BoolMatrix) -> list[float]:
-    n, m = B.shape
+    n = len(B)
     size = [sum(math.exp(-float((B[i] != B[k]).mean()) / TAU) for k in range(n)) for i in range(n)]
     return [size[i] * int(B[i].sum()) ** 2 if B[i].any() else -math.inf for i in range(n)]
 

@@ -124,6 +124,7 @@ def test_restore_keeps_inner_objects() -> None:
     assert grid == [[1, 9], [3, 4], [5]]
 
 
+CASE = "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n"
 PURE = [
     "def f(x): return x",
     "import math\nN = 3\ndef f(x, y=(1, 2)): return math.floor(x)",
@@ -190,7 +191,7 @@ def test_state_is_no_guilt(source: str) -> None:
     [
         ("assert f(1) == 2", True),
         (
-            "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        self.x = 1\n        self.assertEqual(f(1), 2)",
+            CASE + "        self.x = 1\n        self.assertEqual(f(1), 2)",
             True,
         ),
         ("import sys\nassert f(1)", False),

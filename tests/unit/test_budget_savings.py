@@ -1,0 +1,53 @@
+"""Tests saved at equal accuracy and accuracy gained, on curves whose answer is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from models.budget_savings import Curve, savings
+
+TESTS = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
+
+
+def curve(tests: np.ndarray, accuracy: np.ndarray, problems: int = 6) -> Curve:
+    """Every problem alike, so that a bootstrap changes nothing."""
+    return Curve(np.repeat(accuracy[:, None], problems, axis=1), np.repeat(tests[:, None], problems, axis=1))
+
+
+def test_the_same_accuracy_for_half_the_tests_saves_half() -> None:
+    equal = curve(TESTS, np.array([0.1, 0.2, 0.3, 0.4, 0.5]))
+    saved = savings(curve(TESTS / 2, np.array([0.1, 0.2, 0.3, 0.4, 0.5])), equal)
+    assert [saved[name] for name in ("share", "share_lo", "share_hi")] == pytest.approx([0.5] * 3)
+    assert [saved[name] for name in ("gain", "gain_lo", "gain_hi")] == pytest.approx([0.1] * 3)
+
+
+def test_equal_saves_nothing_against_itself() -> None:
+    equal = curve(TESTS, np.array([0.1, 0.25, 0.3, 0.3, 0.5]))
+    assert savings(equal, equal)["gain"] == 0
+    assert savings(curve(TESTS[:3], np.array([0.1, 0.25, 0.3])), equal)["share"] == pytest.approx(0)
+
+
+def test_twice_the_tests_is_a_loss_and_a_plateau_is_reached_at_its_start() -> None:
+    equal = curve(TESTS, np.array([0.1, 0.2, 0.3, 0.3, 0.3]))
+    assert savings(curve(np.array([4.0, 16.0]), np.array([0.2, 0.3])), equal)["share"] == pytest.approx(((1 - 2) + (1 - 4)) / 2)
+
+
+def test_points_outside_the_equal_range_do_not_count() -> None:
+    equal = curve(TESTS, np.array([0.1, 0.2, 0.3, 0.4, 0.5]))
+    assert savings(curve(TESTS[:2], np.array([0.05, 0.3])), equal)["share"] == pytest.approx(0.5)
+    nothing = savings(curve(TESTS[:1], np.array([0.9])), equal)
+    assert all(math.isnan(nothing[name]) for name in ("share", "share_lo", "gain", "gain_hi"))
+
+
+def test_the_interval_draws_problems() -> None:
+    rng = np.random.default_rng(0)
+    accuracy = np.sort(rng.random((5, 40)), axis=0)
+    equal = Curve(accuracy, np.repeat(TESTS[:, None], 40, axis=1))
+    ours = Curve(np.clip(accuracy + rng.normal(0.05, 0.05, (5, 40)), 0, 1), equal.tests)
+    saved = savings(ours, equal)
+    assert saved["share_lo"] < saved["share"] < saved["share_hi"]
+    assert saved["gain_lo"] < saved["gain"] < saved["gain_hi"]
+    assert saved == savings(ours, equal)
