@@ -5,9 +5,11 @@ with the command that needs them.
 """
 
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
+from types import FrameType
 
 QUIET_DEFAULTS = {
     # MLflow reads the literal "true"; without it Prefect waits 5 s for failed telemetry where there is no network
@@ -25,7 +27,12 @@ def main(argv: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 bad answer, 2 wrong input, 3 missing part, 4 our error, 130 interrupted."""
     for name, value in QUIET_DEFAULTS.items():
         os.environ.setdefault(name, value)
+    signal.signal(signal.SIGTERM, _interrupt)  # a scheduler's way to stop a job cleans up as Ctrl-C does
     sys.exit(run(argv))
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def run(argv: list[str] | None = None) -> int:

@@ -36,4 +36,5 @@ def allocate_budget(config: RunConfig, whole: Shard) -> Allocation:
         return allocate_equal(available, budget.mean_tests, budget.min_tests, budget.max_tests)
     rates = estimate_rates(whole.matrices, PROBE_TESTS)
     floor = max(budget.min_tests, PROBE_TESTS)
-    return allocate_greedy(available, rates, budget.mean_tests, floor, budget.max_tests, source=ESTIMATE_SOURCE.format(first=PROBE_TESTS))
+    source = ESTIMATE_SOURCE.format(first=PROBE_TESTS)
+    return allocate_greedy(available, rates, budget.mean_tests, floor, budget.max_tests, source=source)

@@ -30,7 +30,7 @@ def write_plots(run: RunRecord, folder: Path) -> list[Path]:
 
 
 def curve_points(curves: Mapping[str, Any]) -> dict[str, list[Mapping[str, float]]]:
-    """Policy → points with a place, by mean number of tests; left out: ``scaling`` (curves a selector), a policy without a point."""
+    """Policy → points with a place, by mean number of tests; left out: ``scaling``, and a policy without a point."""
     policies = {name: found for name, found in curves.items() if name != "scaling"}
     listed = {policy: [found] if isinstance(found, Mapping) else list(found) for policy, found in policies.items()}
     placed = {

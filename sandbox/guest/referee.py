@@ -99,6 +99,7 @@ class Keeper:
 
     def _alone(self, order: dict[str, Any], fds: list[int]) -> None:
         spec = self.base.copy()
+        spec.style = "function"
         spec.test, spec.solution = self.tests[order["column"]], program.decode(order["solution"])
         cell.run(spec, order["nonce"].encode(), fds[0], None)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import secrets
 import socket
 import types
 from typing import Any
@@ -45,17 +46,18 @@ class Link:
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """One round trip. Raises Gone or Unloaded."""
         self.expect_silence()
+        token = secrets.token_hex(8)
         try:
-            wire.write_all(self.fd, wire.encode(request))
+            wire.write_all(self.fd, wire.encode([token, request]))
             size = int.from_bytes(wire.read_exactly(self.fd, 4), "big")
             if size > server.MAX_REPLY:
                 raise wire.WireError("a reply that is too large")
-            reply = wire.decode(wire.read_exactly(self.fd, size))
-        except (wire.WireError, OSError, RecursionError):
+            echo, reply = wire.decode(wire.read_exactly(self.fd, size))
+        except (wire.WireError, OSError, RecursionError, ValueError, TypeError):
             self.gone = True
             raise Gone from None
-        if type(reply) is not dict:
-            self.gone = True
+        if echo != token or type(reply) is not dict:  # an answer to another question: somebody else has answered too
+            self.forged = self.gone = True
             raise Gone
         if "unloaded" in reply:
             letter, why = reply["unloaded"]

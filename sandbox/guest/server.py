@@ -126,13 +126,13 @@ def serve(code: Any, entry_point: str | None, fd: int) -> None:
     failure: Any = None
     while True:
         try:
-            request = wire.read_frame(fd)
+            token, request = wire.read_frame(fd)
         except (wire.WireError, OSError):
             os._exit(0)
         if server.module is None and failure is None:
             failure = server.load()
         reply = {"unloaded": list(failure)} if failure else _answer(server, request)
-        wire.write_all(fd, _frame(reply))
+        wire.write_all(fd, _frame(token, reply))
 
 
 def _answer(server: Server, request: dict[str, Any]) -> Any:
@@ -142,8 +142,8 @@ def _answer(server: Server, request: dict[str, Any]) -> Any:
         return {"raised": ["MemoryError", "MemoryError", []]}
 
 
-def _frame(reply: Any) -> bytes:
-    body = json.dumps(reply, separators=(",", ":"), allow_nan=False).encode("ascii")
+def _frame(token: str, reply: Any) -> bytes:
+    body = json.dumps([token, reply], separators=(",", ":"), allow_nan=False).encode("ascii")
     if len(body) > MAX_REPLY:
-        body = b'{"opaque":"too large"}'
+        body = json.dumps([token, {"opaque": "too large"}]).encode("ascii")
     return len(body).to_bytes(4, "big") + body

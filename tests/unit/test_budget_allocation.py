@@ -88,6 +88,8 @@ def test_ties_go_to_the_lowest_problem_and_the_rest_goes_round() -> None:
     assert greedy_counts(np.array([0.5, 0.5]), np.array([9, 9]), [3])[0].tolist() == [2, 1]
     worthless = greedy_counts(np.array([1.0, 1.0]), np.array([30, 30]), [40])[0]
     assert worthless.tolist() == [20, 20], "after six each no test is worth anything"
+    # 0.99 x 0.01^5 and 0.5^39 are the last gains over 10^-12: 6 + 39 tests by the path, the other 15 by turns
+    assert greedy_counts(np.array([0.99, 0.5]), np.array([99, 99]), [60])[0].tolist() == [14, 46]
 
 
 def test_no_problems() -> None:

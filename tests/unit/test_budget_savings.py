@@ -35,6 +35,11 @@ def test_twice_the_tests_is_a_loss_and_a_plateau_is_reached_at_its_start() -> No
     assert savings(curve(np.array([4.0, 16.0]), np.array([0.2, 0.3])), equal)["share"] == pytest.approx(((1 - 2) + (1 - 4)) / 2)
 
 
+def test_a_dip_of_the_equal_curve_is_no_second_chance() -> None:
+    equal = curve(TESTS, np.array([0.1, 0.3, 0.2, 0.3, 0.5]))
+    assert savings(curve(TESTS[:2], np.array([0.2, 0.3])), equal)["share"] == pytest.approx(((1 - 2**-0.5) + 0) / 2)
+
+
 def test_points_outside_the_equal_range_do_not_count() -> None:
     equal = curve(TESTS, np.array([0.1, 0.2, 0.3, 0.4, 0.5]))
     assert savings(curve(TESTS[:2], np.array([0.05, 0.3])), equal)["share"] == pytest.approx(0.5)

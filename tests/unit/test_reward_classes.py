@@ -47,6 +47,10 @@ def test_rows_that_differ_only_in_the_last_of_many_columns_are_told_apart() -> N
     passes = np.ones((2, 200), dtype=bool)
     passes[1, 199] = False
     assert same_rows(passes, np.ones(200)).tolist() == [[True, False], [False, True]]
+    passes = np.ones((2, 200), dtype=bool)
+    passes[1, 0] = False
+    assert not same_rows(passes, np.ones(200))[0, 1], "the lowest bit of a full signature counts"
+    passes[1, 0], passes[1, 199] = True, False
     asked = np.ones(200)
     asked[199] = 0
     assert same_rows(passes, asked).all()

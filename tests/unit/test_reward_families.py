@@ -14,7 +14,7 @@ from scipy.special import betaln
 from models.reward.aces import closed_form_weights, objective, optimised_weights, softmax
 from models.reward.b4 import ALPHA, BETA_0
 from models.reward.classes import classes_of
-from models.reward.mpsc import ALPHA_DENSE, ALPHA_SPARSE, DENSE_EDGE
+from models.reward.mpsc import ALPHA_DENSE, ALPHA_SPARSE, DENSE_EDGE, mpsc_score
 from models.reward.registry import SELECTORS, resolve
 from models.reward.selector import MatrixView, ScoreSelector, group_by_score
 from models.reward.soft import TAU
@@ -155,6 +155,14 @@ def test_aces_weights_follow_the_definition(passes: BoolMatrix) -> None:
     classes = classes_of(passes)
     ours = closed_form_weights(classes.passes, classes.rows, classes.cols)[classes.pattern_of]
     assert ours == pytest.approx(np.array(slow_aces_weights(passes)), abs=1e-12)
+
+
+@given(matrices())
+@settings(max_examples=40)
+def test_mpsc_weights_are_the_fixed_point_of_the_walk(passes: BoolMatrix) -> None:
+    classes = classes_of(passes)
+    ours = mpsc_score(classes.passes, classes.rows, classes.cols)[classes.class_of]
+    assert ours == pytest.approx(np.array(slow_mpsc(passes)), rel=1e-9)
 
 
 def test_aces_o_gradient_and_ascent() -> None:

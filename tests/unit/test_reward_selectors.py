@@ -153,6 +153,13 @@ def test_only_asked_columns_are_seen_and_missing_cells_are_counted() -> None:
     assert view.missing == 1
 
 
+def test_a_cell_that_was_not_asked_inside_an_asked_column_is_no_vote() -> None:
+    p, skipped = Verdict.PASSED, Verdict.NOT_ASKED
+    view = view_of(matrix_of([[p, p], [skipped, p]]))
+    assert view.passes.tolist() == [[True, True], [False, True]]
+    assert resolve(["majority"])[0].rank(view) == ((0,), (1,))
+
+
 def test_outputs_follow_their_columns() -> None:
     p, skipped = Verdict.PASSED, Verdict.NOT_ASKED
     stored = matrix_of([[skipped, p], [skipped, p]])
