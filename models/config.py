@@ -41,10 +41,13 @@ class BenchmarkConfig(Config):
     limit: int | None = Field(None, ge=1, description="only the first so many problems")
 
 
+RuntimeName = Literal["auto", "docker", "process"]
+
+
 class SandboxConfig(Config):
     """Where the cells run. ``auto`` is for a person at a terminal; a nightly run names its runtime."""
 
-    runtime: Literal["auto", "docker", "process"] = "docker"
+    runtime: RuntimeName = "docker"
     workers: int | None = Field(None, ge=1, le=256, description="slots; default: one a core")
     limits: Limits = Limits()
     reuse: bool = Field(True, description="take known cells from the store")

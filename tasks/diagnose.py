@@ -8,11 +8,15 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import get_args
 
-from models.errors import CodeRMError
+from models.config import RuntimeName, SandboxConfig
+from models.errors import CodeRMError, InputError
 from sandbox.docker_runtime import connect
 from sandbox.image import engine_answers, image_digest
-from tasks.resources import open_database
+from sandbox.process_runtime import best_start
+from sandbox.self_check import self_check
+from tasks.resources import open_database, open_executor
 from tasks.settings import Settings, load_settings
 
 
@@ -40,6 +44,20 @@ def diagnose() -> list[Check]:
         _program("Chromium", ("chromium", "chromium-browser", "google-chrome"), "browser tests are skipped"),
         _program("NVIDIA GPU", ("nvidia-smi",), "models cannot be sampled here; replay and API backends work"),
     ]
+
+
+def check_sandbox(runtime: str) -> tuple[list[tuple[str, str, str]], int]:
+    """Run the corpus: (cell, expected, verdict) of what went wrong, and how many ran. Raises InputError, SandboxUnavailable.
+
+    On the process runtime hostile cells run only where it has namespaces of its own; else only those without side effects.
+    """
+    if runtime not in get_args(RuntimeName):
+        raise InputError(f"--runtime {runtime!r}: expected one of {', '.join(get_args(RuntimeName))}")
+    config = SandboxConfig.model_validate({"runtime": runtime})
+    with open_executor(config) as executor:
+        inside = executor.context(config.limits).sandbox == "docker" or bool(best_start().prefix)
+        findings = list(self_check(executor, hostile=inside))
+    return [(f.name, f.expected, f.verdict) for f in findings if not f.right], len(findings)
 
 
 def _versions() -> Check:

@@ -11,13 +11,24 @@ sandbox_app = typer.Typer(help="The image that untrusted code runs in, and conta
 db_app = typer.Typer(help="Schema and data of the database.", no_args_is_help=True)
 
 
-def doctor() -> None:
+def doctor(
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="run the sandbox's own corpus of hostile and honest cells")] = False,
+    runtime: Annotated[str, typer.Option("--runtime", help="with --sandbox: auto, docker or process")] = "auto",
+) -> None:
     """What this machine has, what each missing part costs, and the command that mends it.
 
-    Example: coderm doctor
+    Example: coderm doctor --sandbox --runtime docker
     """
-    from tasks.diagnose import diagnose
+    from tasks.diagnose import check_sandbox, diagnose
 
+    if sandbox:
+        wrong, total = check_sandbox(runtime)
+        print_table(
+            f"sandbox self-check: {total - len(wrong)} of {total} cells as expected", ("cell", "expected", "verdict"), wrong
+        )
+        if wrong:
+            raise typer.Exit(1)
+        return
     checks = diagnose()
     print_table("this machine", ("part", "state", "what it costs", "mend"), ((c.part, c.state, c.cost, c.mend) for c in checks))
     if any(c.broken for c in checks):

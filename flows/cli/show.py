@@ -18,6 +18,9 @@ def print_json(value: Mapping[str, Any]) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on stdout, numbers to the right. Text that a model wrote is never read as markup."""
     body = [list(row) for row in rows]
+    if not body:
+        typer.echo(title)
+        return
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
         number = bool(body) and all(isinstance(row[index], int | float) for row in body)
