@@ -5,10 +5,9 @@ from __future__ import annotations
 from prefect import task
 
 from models.config import RunConfig
-from models.types import Generation, GenerationRequest, TestSet, UnitTest
+from models.types import Generation, TestSet, UnitTest
 from tasks.caching import RETRY_INFRA_ONLY
-from tasks.progress import progress_bar
-from tasks.resources import open_generator
+from tasks.sample_solutions import draw
 from tasks.shard import Shard
 
 
@@ -17,15 +16,7 @@ def generate_tests(config: RunConfig, shard: Shard) -> Shard:
     """Add the shard's tests; none where ``n_tests`` is 0. Raises ExhaustedError, BackendUnavailable."""
     if config.n_tests == 0:
         return shard.evolve(tests={t: TestSet(task_id=t, tests=()) for t in shard.problems})
-    requests = [
-        GenerationRequest(task_id=t, kind="test", prompt=p.prompt, n=config.n_tests, seed=config.seed + config.n_solutions)
-        for t, p in shard.problems.items()
-    ]
-    with open_generator(config.tests) as model, progress_bar("generate tests", len(requests)) as advance:
-        drawn: dict[str, Generation] = {}
-        for generation in model.generate(requests):
-            drawn[generation.task_id] = generation
-            advance(1)
+    drawn = draw(config.tests, "test", shard, config.n_tests, config.seed)
     return shard.evolve(
         tests={t: _test_set(drawn[t]) for t in shard.problems},
         prompt_digests={**shard.prompt_digests, "test": {t: drawn[t].prompt_digest for t in shard.problems}},
