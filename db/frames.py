@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.fingerprint import digest_text
-from models.types import Generation, PassMatrix, Problem, SolutionSet, TestSet, UnitTest, Verdict
+from models.run_record import Generation
+from models.types import PassMatrix, Problem, SolutionSet, TestSet, UnitTest, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd

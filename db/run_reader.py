@@ -11,20 +11,8 @@ from db.codec import decode_durations, decode_extras, decode_verdicts, verify
 from db.samples import Item, as_test, load_problems, load_sets, set_digests
 from db.tables import Metric, PassMatrixRow, Run, RunProblem, Selection, SolutionResult
 from models.errors import InputError
-from models.types import (
-    Allocation,
-    ExecutionContext,
-    GateResult,
-    GeneratorIdentity,
-    Labels,
-    Limits,
-    PassMatrix,
-    Problem,
-    Ranking,
-    RunRecord,
-    SolutionSet,
-    TestSet,
-)
+from models.run_record import Allocation, GateResult, GeneratorIdentity, RunRecord
+from models.types import ExecutionContext, Labels, Limits, PassMatrix, Problem, Ranking, SolutionSet, TestSet
 
 Digests = tuple[str, ...]
 

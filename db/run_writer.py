@@ -15,7 +15,8 @@ from db.codec import DURATIONS, JSON_ZLIB, VERDICTS, encode_durations, encode_ex
 from db.samples import SetKey, insert_rows, save_generators, save_problems, save_sets, solution_items, test_items
 from db.tables import Metric, PassMatrixRow, Run, RunProblem, Selection, SolutionResult, TestResult
 from models.errors import InputError
-from models.types import Labels, PassMatrix, Ranking, RunRecord, Verdict
+from models.run_record import RunRecord
+from models.types import Labels, PassMatrix, Ranking, Verdict
 
 COUNTED = {
     "n_passed": Verdict.PASSED,

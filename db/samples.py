@@ -18,7 +18,8 @@ from db.columns import to_json
 from db.tables import Base, Generator, ProblemRow, RunProblem, SampleItem, SampleSet, Source
 from models.errors import StoreUnavailable
 from models.fingerprint import digest_json, digest_text
-from models.types import GeneratorIdentity, Limits, Problem, RunRecord, SolutionSet, TestSet, UnitTest
+from models.run_record import GeneratorIdentity, RunRecord
+from models.types import Limits, Problem, SolutionSet, TestSet, UnitTest
 
 IN_LIST = 1000
 """Values a query: far below the variable limits of SQLite (32,766) and PostgreSQL (65,535)."""

@@ -22,7 +22,7 @@ from db.session import make_engine, parse_url, reading, writing
 from db.tables import Generator, ProblemRow, Run, RunProblem, SampleItem, SampleSet, Source
 from models.errors import InputError
 from models.ports import CachedCell
-from models.types import RunRecord
+from models.run_record import RunRecord
 
 RUNS = "runs"
 

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import InputError
-from models.types import Allocation, BoolMatrix, FloatArray, Labels, PassMatrix
+from models.run_record import Allocation
+from models.types import BoolMatrix, FloatArray, Labels, PassMatrix
 
 IntArray = npt.NDArray[np.int64]
 

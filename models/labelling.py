@@ -16,7 +16,7 @@ import numpy as np
 
 from models.errors import InputError
 from models.input_truth import REFERENCE_LIMIT_S, InputPlan, input_plan, input_test
-from models.types import (  # fmt: skip
+from models.types import (
     AssertsTruth,
     BoolMatrix,
     CheckTruth,

@@ -10,16 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from models.types import (
-    ExecutionContext,
-    Generation,
-    GenerationRequest,
-    GeneratorIdentity,
-    Limits,
-    MatrixJob,
-    PassMatrix,
-    RunRecord,
-)
+from models.run_record import Generation, GenerationRequest, GeneratorIdentity, RunRecord
+from models.types import ExecutionContext, Limits, MatrixJob, PassMatrix
 
 CachedCell = tuple[int, float, tuple[str, ...]]
 """(verdict code, duration_ms, flags)"""

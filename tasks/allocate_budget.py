@@ -10,7 +10,7 @@ from prefect import task
 
 from models.budget import ESTIMATE_SOURCE, allocate_equal, allocate_greedy, estimate_rates
 from models.config import RunConfig
-from models.types import Allocation
+from models.run_record import Allocation
 from tasks.caching import ONCE
 from tasks.shard import Shard
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from models.config import RunConfig
 from models.errors import InputError
-from models.types import PassMatrix, RunRecord, Verdict
+from models.run_record import RunRecord
+from models.types import PassMatrix, Verdict
 from tasks.execute_matrix import execute_jobs, matrix_job
 from tasks.resources import open_database, open_executor
 

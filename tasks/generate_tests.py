@@ -5,7 +5,8 @@ from __future__ import annotations
 from prefect import task
 
 from models.config import RunConfig
-from models.types import Generation, TestSet, UnitTest
+from models.run_record import Generation
+from models.types import TestSet, UnitTest
 from tasks.caching import RETRY_INFRA_ONLY
 from tasks.sample_solutions import draw
 from tasks.shard import Shard

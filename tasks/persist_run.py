@@ -8,7 +8,7 @@ from prefect import task
 
 from models.config import RunConfig
 from models.fingerprint import digest_json
-from models.types import Allocation, GateResult, GeneratorIdentity, RunRecord
+from models.run_record import Allocation, GateResult, GeneratorIdentity, RunRecord
 from tasks.caching import ONCE
 from tasks.resources import open_database, open_generator
 from tasks.run_header import RunHeader

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.types import RunRecord, Verdict
+from models.run_record import RunRecord
+from models.types import Verdict
 
 DPI = 110
 """A figure of 7 x 4 inches is then 25 to 40 kB."""

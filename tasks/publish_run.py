@@ -10,7 +10,7 @@ from typing import Any
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from models.types import RunRecord
+from models.run_record import RunRecord
 from tasks.caching import ONCE
 from tasks.report import write_report
 from tasks.run_header import RunHeader

@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from models.errors import InputError
-from models.types import RunRecord
+from models.run_record import RunRecord
 from tasks import report_choices, report_figures, report_tables, report_text
 
 MAX_WRONG, MAX_WINS = 6, 6

@@ -14,7 +14,8 @@ from difflib import SequenceMatcher
 import numpy as np
 import numpy.typing as npt
 
-from models.types import RunRecord, UnitTest, Verdict
+from models.run_record import RunRecord
+from models.types import UnitTest, Verdict
 from tasks.report_text import clip
 
 MAX_DECIDING = 3

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.types import PassMatrix, RunRecord, Verdict
+from models.run_record import RunRecord
+from models.types import PassMatrix, Verdict
 from tasks.report_choices import Choice
 from tasks.report_text import MAX_LABEL, label, plot_label
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.reward.registry import DEFAULT
-from models.types import GateResult, RunRecord, Verdict
+from models.run_record import GateResult, RunRecord
+from models.types import Verdict
 from tasks.report_text import number, percent
 
 BASELINES = ("random", "oracle")

@@ -8,7 +8,8 @@ from prefect import task
 
 from models.config import ReplayConfig, RunConfig
 from models.fingerprint import digest_json
-from models.types import Generation, GenerationRequest, SolutionSet
+from models.run_record import Generation, GenerationRequest
+from models.types import SolutionSet
 from tasks.caching import RETRY_INFRA_ONLY
 from tasks.progress import progress_bar
 from tasks.resources import open_generator

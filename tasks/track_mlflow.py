@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.errors import InputError
-from models.types import RunRecord
+from models.run_record import RunRecord
 from tasks import tracking_payload
 from tasks.mlflow_store import connected, experiment_id, one_line
 from tasks.plots import write_plots

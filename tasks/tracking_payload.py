@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.fingerprint import digest_json
-from models.types import Labels, PassMatrix, Ranking, RunRecord
+from models.run_record import RunRecord
+from models.types import Labels, PassMatrix, Ranking
 from tasks.plots import curve_points
 
 Point = tuple[str, int, float]

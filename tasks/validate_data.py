@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.errors import GateFailed, UnavailableError
-from models.types import GateResult
+from models.run_record import GateResult
 from tasks.settings import default_environment
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from prefect.artifacts import create_table_artifact
 from db.expectations import generated_test_suite, matrix_suite, metric_suite, problem_suite, sample_suite
 from db.frames import matrix_frame, metric_frame, problem_frame, sample_frame
 from models.config import RunConfig
-from models.types import GateResult
+from models.run_record import GateResult
 from tasks.caching import ONCE
 from tasks.run_header import RunHeader
 from tasks.select_and_score import Scores

@@ -15,7 +15,8 @@ from typing import Protocol, Self
 
 from models.config import ReplayConfig
 from models.errors import ExhaustedError
-from models.types import Generation, GenerationRequest, GeneratorIdentity, Sample, SolutionSet, TestSet, UnitTest
+from models.run_record import Generation, GenerationRequest, GeneratorIdentity, Sample
+from models.types import SolutionSet, TestSet, UnitTest
 
 Recording = SolutionSet | TestSet
 Samples = tuple[str, ...] | tuple[UnitTest, ...]

@@ -18,18 +18,8 @@ import numpy as np
 
 from db.store import SqlStore, open_store
 from models.ports import CachedCell
-from models.types import (
-    ExecutionContext,
-    GeneratorIdentity,
-    Labels,
-    PassMatrix,
-    Problem,
-    Ranking,
-    RunRecord,
-    SolutionSet,
-    TestSet,
-    Verdict,
-)
+from models.run_record import GeneratorIdentity, RunRecord
+from models.types import ExecutionContext, Labels, PassMatrix, Problem, Ranking, SolutionSet, TestSet, Verdict
 
 N = 100
 """Solutions and tests a problem."""

@@ -11,7 +11,8 @@ from models.backends.replay import ReplayGenerator
 from models.config import ReplayConfig
 from models.errors import CodeRMError
 from models.ports import Generator
-from models.types import GenerationRequest, SolutionSet, TestSet, UnitTest
+from models.run_record import GenerationRequest
+from models.types import SolutionSet, TestSet, UnitTest
 from tasks.jsonl import read_lines, write_lines
 
 TASKS = ("t/0", "t/1", "t/2")

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from db.store import SqlStore, open_store
 from models.errors import InputError
 from models.ports import RunStore, VerdictCache
-from models.types import RunRecord, Verdict
+from models.run_record import RunRecord
+from models.types import Verdict
 from tests.contracts.store_records import empty_record, full_record, plain, run_records
 
 pytest_plugins = ["tests.contracts.store_fixtures"]

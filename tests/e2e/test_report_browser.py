@@ -10,19 +10,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from models.types import (
-    CheckTruth,
-    ExecutionContext,
-    Labels,
-    PassMatrix,
-    Problem,
-    Ranking,
-    RunRecord,
-    SolutionSet,
-    TestSet,
-    UnitTest,
-    Verdict,
-)
+from models.run_record import RunRecord
+from models.types import CheckTruth, ExecutionContext, Labels, PassMatrix, Problem, Ranking, SolutionSet, TestSet, UnitTest, Verdict
 from tasks.report import write_report
 
 pytestmark = pytest.mark.browser

@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from db.frames import matrix_frame, metric_frame, problem_frame, sample_frame
+from models.run_record import Generation, Sample
 from models.types import (
     AssertsTruth,
     CheckTruth,
     ExecutionContext,
-    Generation,
     InputsTruth,
     PassMatrix,
     Problem,
-    Sample,
     SolutionSet,
     TestSet,
     UnitTest,

@@ -9,7 +9,8 @@ import pytest
 from models.backends.replay import ReplayGenerator
 from models.config import ReplayConfig
 from models.errors import ExhaustedError, InputError, MalformedLine
-from models.types import GenerationRequest, SolutionSet, TestSet, UnitTest
+from models.run_record import GenerationRequest
+from models.types import SolutionSet, TestSet, UnitTest
 from tasks.jsonl import read_lines, write_lines
 
 

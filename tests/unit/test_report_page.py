@@ -15,16 +15,14 @@ import numpy as np
 import pytest
 
 from models.errors import InputError
+from models.run_record import Allocation, GateResult, RunRecord
 from models.types import (
-    Allocation,
     CheckTruth,
     ExecutionContext,
-    GateResult,
     Labels,
     PassMatrix,
     Problem,
     Ranking,
-    RunRecord,
     SolutionSet,
     StdinCase,
     StdinTruth,

@@ -1,0 +1,112 @@
+"""What travels between a model and the flow, and what one run is: samples with who drew them, allocations, gates, the whole record.
+
+Keys of mappings are task ids, in benchmark order. Shapes and single records: ``models.types``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import Field
+
+from models.fingerprint import digest_text
+from models.types import Labels, PassMatrix, Problem, Ranking, Record, SolutionSet, SourceText, TestSet, UnitTest
+
+
+class GeneratorIdentity(Record):
+    """Which model drew the samples and how: what makes two sample sets comparable."""
+
+    backend: str
+    model: str
+    revision: str | None = None
+    prompt_version: str
+    sampling: Mapping[str, float | int | str | None] = Field(default_factory=dict)
+
+
+class GenerationRequest(Record):
+    """``n`` samples for one problem. ``seed`` spaced by at least n between requests (ECOSYSTEM section 6)."""
+
+    task_id: str
+    kind: Literal["solution", "test"]
+    prompt: str
+    n: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+    @property
+    def prompt_digest(self) -> str:
+        """Digest of the literal prompt."""
+        return digest_text(self.prompt)
+
+
+class Sample(Record):
+    """One response. ``content`` is what was kept after extraction (a solution's source or a test); None: discarded, and why."""
+
+    content: SourceText | UnitTest | None
+    text: SourceText = ""
+    finish_reason: str = "stop"
+    discard_reason: str | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class Generation(Record):
+    """All samples of one request, in the order in which they were drawn."""
+
+    task_id: str
+    kind: Literal["solution", "test"]
+    prompt_digest: str
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """How many tests each problem gets. ``rates``: the pass-rate estimates used; ``source`` names where they come from."""
+
+    policy: str
+    tests: Mapping[str, int]
+    rates: Mapping[str, float]
+    source: str
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One Great Expectations suite over one hand-over. ``failures`` have expectation, column, unexpected, sample, severity."""
+
+    gate: str
+    passed: bool
+    evaluated: int
+    failures: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """Everything that one benchmark run is: what the report, MLflow and Prefect artifacts are rebuilt from.
+
+    ``metrics`` names are stable and hold no ``@`` (MLflow refuses it): ``selector/<name>/pass_1``, ``cells/<verdict>``, …
+    ``labels`` lacks a task whose ground truth was not run. Keys of the mappings are task ids, in benchmark order.
+    """
+
+    run_id: str
+    benchmark: str
+    config: Mapping[str, Any]
+    created_at: str
+    problems: Mapping[str, Problem]
+    solutions: Mapping[str, SolutionSet]
+    tests: Mapping[str, TestSet]
+    matrices: Mapping[str, PassMatrix]
+    labels: Mapping[str, Labels]
+    rankings: Mapping[str, Mapping[str, Ranking]]
+    """selector name → task id → ranking"""
+    allocation: Allocation | None
+    metrics: Mapping[str, float]
+    generators: Mapping[str, GeneratorIdentity]
+    """"solution" and "test" → who drew them"""
+    prompt_digests: Mapping[str, Mapping[str, str]]
+    """"solution" and "test" → task id → digest of the literal prompt"""
+    gates: tuple[GateResult, ...] = ()
+    budget_curves: Mapping[str, Any] = field(default_factory=dict)
+    """What ``coderm budget --format json`` prints"""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """git_sha, mlflow_run_id, prefect_flow_run_id, package version, dataset digests"""
