@@ -26,7 +26,7 @@ class GeneratorIdentity(Record):
 
 
 class GenerationRequest(Record):
-    """``n`` samples for one problem. ``seed`` spaced by at least n between requests (ECOSYSTEM section 6)."""
+    """``n`` samples for one problem. ``seed`` spaced by at least n between requests."""
 
     task_id: str
     kind: Literal["solution", "test"]

@@ -61,7 +61,7 @@ def check_sandbox(runtime: str) -> tuple[list[tuple[str, str, str]], int]:
 
 
 def _versions() -> Check:
-    """fastapi and SQLAlchemy beyond our caps install without a word and break Prefect's server (ECOSYSTEM, section 0)."""
+    """fastapi and SQLAlchemy beyond our caps install without a word and break Prefect's server."""
     fastapi, sqlalchemy = version("fastapi"), version("sqlalchemy")
     bad = tuple(map(int, fastapi.split(".")[:2])) >= (0, 151) or tuple(map(int, sqlalchemy.split(".")[:2])) >= (2, 1)
     state = f"prefect {version('prefect')}, fastapi {fastapi}, sqlalchemy {sqlalchemy}"

@@ -10,6 +10,7 @@ from typing import Any
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from models.reward.registry import DEFAULT
 from models.run_record import RunRecord
 from tasks.caching import ONCE
 from tasks.report import write_report
@@ -57,7 +58,7 @@ def selector_rows(run: RunRecord) -> list[dict[str, Any]]:
 
 def problem_rows(run: RunRecord) -> list[dict[str, Any]]:
     """One row a problem: sizes, the first group of the default rule, and whether it is right."""
-    name = next((s for s in ("majority", *run.rankings) if s in run.rankings), None)
+    name = next((s for s in (DEFAULT, *run.rankings) if s in run.rankings), None)
     rows = []
     for task_id, matrix in run.matrices.items():
         ranking = run.rankings.get(name or "", {}).get(task_id)

@@ -70,8 +70,20 @@ def offers(module: str, name: str) -> bool:
     return not isinstance(value, types.ModuleType) or value.__name__ == "collections.abc"
 
 
+def _plain_objects(tree: ast.AST) -> set[int]:
+    """The mentions of ``object`` that honest code is full of: ``object()``, equal to itself alone, and a class's only base."""
+    plain: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and not node.args and not node.keywords:
+            plain.add(id(node.func))
+        elif isinstance(node, ast.ClassDef) and len(node.bases) == 1:
+            plain.add(id(node.bases[0]))
+    return plain
+
+
 def _names(tree: ast.AST) -> set[str]:
-    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    plain = _plain_objects(tree)
+    found = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not (n.id == "object" and id(n) in plain)}
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found.update(alias.name for alias in node.names)

@@ -126,6 +126,7 @@ def test_restore_keeps_inner_objects() -> None:
 
 CASE = "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n"
 PURE = [
+    "def f(x):\n    missing = object()\n    return x is missing",
     "def f(x): return x",
     "import math\nN = 3\ndef f(x, y=(1, 2)): return math.floor(x)",
     "class Solution:\n    def f(self, x): return x",
@@ -138,8 +139,12 @@ STATEFUL = [
     "from functools import lru_cache\n@lru_cache(None)\ndef f(x): return x",
     "import random\ndef f(x): return random.random()",
     "class A:\n    items = []\n",
+    "class A(object):\n    def g(self):\n        return 1",
 ]
 GUILTY = [
+    "def f(): return object",
+    "def f(x): return isinstance(x, object)",
+    "class A(object, metaclass=type): pass",
     "import os",
     "import sys",
     "from unittest import mock",
