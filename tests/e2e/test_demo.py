@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 COMMAND = [sys.executable, "-m", "flows", "demo"]
 

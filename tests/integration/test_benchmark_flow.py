@@ -11,7 +11,6 @@ import pytest
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("prefect"),
     pytest.mark.timeout(600),
     pytest.mark.filterwarnings("default"),  # three foreign servers in one process, each with deprecations of its own
 ]
