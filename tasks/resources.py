@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sandbox.executor import open_executor as open_sandbox
-
 from db.store import SqlStore, open_store
 from models.backends.replay import ReplayGenerator
 from models.config import ReplayConfig, SandboxConfig
 from models.ports import Executor, Generator
+from sandbox.executor import open_executor as open_sandbox
 from tasks.jsonl import read_lines
 from tasks.settings import Settings, load_settings
 
