@@ -18,6 +18,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	$(BIN)/coderm sandbox build --if-engine
+	$(BIN)/coderm db upgrade --all
 	@touch $@
 
 demo: setup ## the main job end to end on the benchmark that ships with the project

@@ -98,8 +98,8 @@ def _validate(name: str, frame: pd.DataFrame, suite: Any, docs_dir: Path) -> lis
         # SUMMARY, never COMPLETE, which keeps every bad row
         result_format={"result_format": "SUMMARY", "unexpected_index_column_names": [frame.columns[0]]},
     )
-    # without a time of its own, a run name such as 20261123-014746-3579 would be read as a date with an offset of 35 hours
-    run_id = RunIdentifier(run_name=docs_dir.name, run_time=datetime.now(UTC))
+    # a bare name such as 20261123-014746-3579 would be read as a date, with an offset of 35 hours
+    run_id = RunIdentifier(run_name=f"run {docs_dir.name}", run_time=datetime.now(UTC))
     outcome = context.checkpoints.add_or_update(checkpoint).run(batch_parameters={"dataframe": frame}, run_id=run_id)
     (validation,) = outcome.run_results.values()
     return list(validation.results)

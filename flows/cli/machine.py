@@ -69,12 +69,20 @@ def prune() -> None:
 
 
 @db_app.command("upgrade")
-def upgrade() -> None:
-    """Bring the schema to the one that this version writes. Example: coderm db upgrade"""
+def upgrade(
+    all_: Annotated[bool, typer.Option("--all", help="also Prefect's and MLflow's, so that no first run waits for them")] = False,
+) -> None:
+    """Bring the schema to the one that this version writes. Example: coderm db upgrade --all"""
     from db.schema import upgrade as upgrade_schema
     from tasks.settings import load_settings
 
-    upgrade_schema(load_settings().database)
+    settings = load_settings()
+    upgrade_schema(settings.database)
+    if all_:
+        from tasks.foreign_schemas import create_mlflow_schema, create_prefect_schema
+
+        create_prefect_schema(settings)
+        create_mlflow_schema(settings)
     status()
 
 
