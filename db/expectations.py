@@ -97,7 +97,7 @@ def matrix_suite(gates: GateConfig, *, max_not_run: int = 0) -> ExpectationSuite
         ),
         _at_most(0, "misaligned", "rows and columns are the solutions and tests of the sets, in their order"),
         _at_most(max_not_run, "not_run", "every cell that was asked for was run"),
-        _at_most(0, "unknown_verdicts", "every verdict is one of INTERFACE.md"),
+        _at_most(0, "unknown_verdicts", "every verdict is one of README.md"),
         _at_most(0, "uncounted", "the counts of verdicts sum to the cells"),
         _at_most(0, "void_set", "no problem has only invalid tests"),
         _run_share("timeout_part", gates.max_timeout_share, "cells that timed out"),

@@ -1,4 +1,4 @@
-"""The command's frame: which defaults a process starts with, and which exit code each kind of failure has (INTERFACE.md).
+"""The command's frame: which defaults a process starts with, and which exit code each kind of failure has (README.md).
 
 Nothing heavy is imported here: ``coderm --help`` answers in a fraction of a second, Prefect, MLflow and Great Expectations come
 with the command that needs them.

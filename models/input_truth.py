@@ -18,7 +18,7 @@ from typing import Any
 from models.types import InputsTruth, PassMatrix, Problem, UnitTest, Verdict
 
 REFERENCE_LIMIT_S = 1.0
-"""CPU seconds that the reference may take on one input (INTERFACE.md, ``label``)."""
+"""CPU seconds that the reference may take on one input (README.md, ``label``)."""
 GROUP = 20
 """Inputs a column: 100 inputs make 5 cells a solution instead of 100, and a wrong solution still fails at its first bad input."""
 SLOW_MS = 50.0

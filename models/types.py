@@ -1,6 +1,6 @@
 """The records that travel, and the glossary of their shapes. Frozen; behaviour lives elsewhere.
 
-    problem        what is to be solved: a statement, an entry point, its ground truth          P line of INTERFACE.md
+    problem        what is to be solved: a statement, an entry point, its ground truth          P line of README.md
     solution       one sampled program; its index in the file is its row                        S line
     test           one generated unit test; its index in the file is its column                 T line
     cell           one (solution, test) pair, and its verdict
@@ -31,7 +31,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class Verdict(IntEnum):
-    """What a cell can be. The number is stored in blobs: add at the end, never renumber (INTERFACE.md, "Verdicts")."""
+    """What a cell can be. The number is stored in blobs: add at the end, never renumber (README.md, "Verdicts")."""
 
     NOT_ASKED = 0
     NOT_RUN = 1
@@ -116,7 +116,7 @@ class InputsTruth(Record):
 
 
 class StdinTruth(Record):
-    """Pairs of input and output, compared as INTERFACE.md says, or by ``checker`` source."""
+    """Pairs of input and output, compared as README.md says, or by ``checker`` source."""
 
     kind: Literal["stdin"] = "stdin"
     cases: tuple[StdinCase, ...] = Field(min_length=1)

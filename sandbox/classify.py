@@ -1,4 +1,4 @@
-"""From evidence to verdict: the order of INTERFACE.md ("the first that applies"), as one pure function.
+"""From evidence to verdict: the order of README.md ("the first that applies"), as one pure function.
 
 Evidence is what the supervisor saw (how the process ended, its status, its CPU time) and at most one message that the cell sent
 and that may be a lie. A message counts only when the process then left with status 0; a pass that does not fit its ending is

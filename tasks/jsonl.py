@@ -27,7 +27,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 GZIP_MAGIC = b"\x1f\x8b"
 ABSENT_WHEN_NONE = ("limits", "outputs")
-"""Fields that INTERFACE.md writes as ``|absent``; every other None is a null."""
+"""Fields that README.md writes as ``|absent``; every other None is a null."""
 
 
 @contextmanager

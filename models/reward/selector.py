@@ -53,7 +53,7 @@ class Selector(Protocol):
 
     @property
     def name(self) -> str:
-        """The name in commands, files and tables (INTERFACE.md)."""
+        """The name in commands, files and tables (README.md)."""
         ...
 
     def rank(self, view: MatrixView) -> Groups:

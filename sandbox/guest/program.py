@@ -1,4 +1,4 @@
-"""Turning sources into running code: the meaning of a cell for function problems (INTERFACE.md, last section).
+"""Turning sources into running code: the meaning of a cell for function problems (README.md, last section).
 
 Each source is compiled alone, so a test cannot repair a solution nor inherit its ``__future__`` switches. The test sees the
 solution's public names and the modules ``solution`` and ``your_module``. A name that would hide a builtin is left out unless it

@@ -61,7 +61,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def normalise_output(data: bytes) -> bytes:
-    """What INTERFACE.md compares: lines without trailing blanks, without empty lines at the end."""
+    """What README.md compares: lines without trailing blanks, without empty lines at the end."""
     lines = [line.rstrip(b" \t\r\f\v") for line in data.split(b"\n")]
     while lines and not lines[-1]:
         lines.pop()

@@ -106,7 +106,9 @@
       xaxis: { ...ticks(columns, plot.clientWidth > 600 ? 40 : 14), range: [-0.5 - 2.9 * step, p.m - 0.5], title: { text: "tests, the most passed first" }, fixedrange: false },
       yaxis: { ...ticks(rows, 50), range: [p.n - 0.5, -0.5], title: { text: "solutions, the most votes first" } },
     });
-    draw(plot, [map, ...marks(p, rows, left, chosen)], layout);
+    // Its own size, by its own rule: plotly's handler sometimes keeps an old height when the window changes. Redrawn on resize below.
+    plot.style.height = `${layout.height}px`;
+    Plotly.react(plot, [map, ...marks(p, rows, left, chosen)], { ...layout, width: plot.clientWidth, autosize: false }, { ...config, responsive: false });
     plot.removeAllListeners("plotly_click");
     plot.on("plotly_click", (event) => {
       const text = event.points[0].text;
@@ -172,4 +174,13 @@
     for (const details of document.querySelectorAll("article details")) details.open = true;
   });
   drawAll();
+  if (data.problems.length) {
+    let width = read("heatmap").clientWidth;
+    new ResizeObserver(() => {
+      const now = read("heatmap").clientWidth;
+      if (now === width) return;
+      width = now;
+      requestAnimationFrame(drawMatrix);
+    }).observe(read("heatmap"));
+  }
 })();

@@ -82,7 +82,7 @@ def test_ctrl_c_leaves_no_run_and_no_cell_behind(
     argv = [sys.executable, "-m", "flows", "execute", "--solutions", "S.jsonl", "--tests", "T.jsonl", "--out", "M.jsonl"]
     job = subprocess.Popen(
         [*argv, "--sandbox", runtime, "--timeout-s", "10", "--workers", "2"],
-        env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_ctrl_c,
     )  # fmt: skip
     time.sleep(6)
     assert job.poll() is None
@@ -97,6 +97,11 @@ def test_ctrl_c_leaves_no_run_and_no_cell_behind(
     assert not left
     if runtime == "docker":
         assert not containers_of(job.pid)
+
+
+def hear_ctrl_c() -> None:
+    """A suite that was started in the background inherits an ignored SIGINT; a person's terminal does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def descendants(pid: int) -> set[int]:

@@ -160,3 +160,45 @@ def test_a_recording_that_is_too_short_stops_the_run(server: None, bench: Path) 
 
     with pytest.raises(ExhaustedError, match="sq/0"):
         benchmark(config(bench, n_solutions=5))
+
+
+def test_the_commands_on_a_stored_run(server: None, bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import pandas as pd
+
+    from flows.__main__ import run
+    from flows.benchmark import benchmark
+
+    run_id = benchmark(config(bench))["run_id"]
+    capsys.readouterr()
+
+    def said(*argv: str) -> str:
+        assert run(list(argv)) == 0
+        return capsys.readouterr().out
+
+    assert run_id in said("runs", "list").replace("\n", "")
+    assert json.loads(said("runs", "show", run_id[:18], "--format", "json"))["metrics"]["selector/majority/pass_1"] == 1.0
+    explained = said("cell", run_id, "sq/1", "0", "1")
+    assert explained.count("verdict: passed") == 2  # 2 + 2 is 4: recorded and rerun
+    assert BAD in explained
+    assert run(["cell", run_id, "sq/1", "9", "0"]) == 2
+    page = Path(said("report", run_id, "--out", str(bench / "page.html")).strip())
+    assert "squares" in page.read_text()
+    said("db", "export", run_id, "--out", str(bench / "cells"))
+    cells = pd.read_parquet(bench / "cells" / "cells.parquet")
+    assert len(cells) == 3 * 4 * 4
+    assert (cells.verdict == "passed").sum() == 27
+    assert "newest" in said("db", "status")
+    assert "1 runs deleted" in said("runs", "prune", "--keep", "0")
+
+
+def test_a_dry_run_says_what_it_would_take_and_runs_nothing(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from flows.__main__ import run
+
+    toml = bench / "run.toml"
+    toml.write_text(
+        'n_solutions = 4\nn_tests = 4\n[benchmark]\nname = "squares"\nproblems = "problems.jsonl"\n'
+        '[policy]\npath = "solutions.jsonl"\n[tests]\npath = "tests.jsonl"\n'
+    )
+    assert run(["run", str(toml), "--dry-run", "--set", "n_tests=2"]) == 0
+    assert "24" in capsys.readouterr().out
+    assert not (bench / "home" / "coderm.db").exists()

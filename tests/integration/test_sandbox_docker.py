@@ -131,6 +131,8 @@ def test_a_killed_coordinator_leaves_no_container(client: Any, how: signal.Signa
         text=True,
         env=environment,
         start_new_session=True,
+        # a suite started in the background inherits an ignored SIGINT; a person's terminal does not
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert driver.stdout is not None
     session = json.loads(driver.stdout.readline())

@@ -1,4 +1,4 @@
-"""Evidence to verdict: every ending with every letter, in the order of INTERFACE.md."""
+"""Evidence to verdict: every ending with every letter, in the order of README.md."""
 
 from __future__ import annotations
 
