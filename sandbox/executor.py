@@ -9,6 +9,7 @@ Whatever ends the iteration (the last job, an exception, Ctrl-C) closes every sl
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import threading
@@ -49,7 +50,9 @@ def _missing() -> str:
     return ", ".join(process_runtime.missing_protections())
 
 
+@functools.cache
 def _warn(line: str) -> None:
+    """Once a process: a run opens its sandbox several times, and a warning that repeats itself is read by nobody."""
     sys.stderr.write(f"warning: {line}\n")
 
 

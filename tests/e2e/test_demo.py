@@ -30,10 +30,11 @@ def environment(tmp_path: Path, repo_root: Path) -> dict[str, str]:
     }
 
 
-def finish(environment: dict[str, str], folder: Path, *options: str) -> dict[str, str]:
+def finish(environment: dict[str, str], folder: Path, *options: str) -> tuple[dict[str, str], str]:
+    """The last line of stdout, and stderr."""
     done = subprocess.run([*COMMAND, *options], env=environment, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+    return dict(json.loads(done.stdout.strip().splitlines()[-1])), done.stderr
 
 
 def check(summary: dict[str, str]) -> None:
@@ -57,12 +58,15 @@ def check(summary: dict[str, str]) -> None:
 
 def test_the_demo_without_an_engine(environment: dict[str, str], tmp_path: Path) -> None:
     nowhere = {**environment, "DOCKER_HOST": f"unix://{tmp_path}/no-engine.sock"}
-    check(finish(nowhere, tmp_path, "--sandbox", "auto"))
+    summary, said = finish(nowhere, tmp_path, "--sandbox", "auto")
+    check(summary)
+    assert said.count("warning: no container engine answers") == 1
+    assert "running cells as local processes, without:" in said
 
 
 @pytest.mark.docker
 def test_the_demo_with_an_engine_leaves_no_container(environment: dict[str, str], tmp_path: Path) -> None:
-    summary = finish(environment, tmp_path, "--sandbox", "docker")
+    summary, _ = finish(environment, tmp_path, "--sandbox", "docker")
     check(summary)
     from db.store import open_store
 
