@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from models.fingerprint import digest_text
-from models.types import Labels, PassMatrix, Problem, Ranking, Record, SolutionSet, SourceText, TestSet, UnitTest
+from models.types import Labels, Limits, PassMatrix, Problem, Ranking, Record, SolutionSet, SourceText, TestSet, UnitTest
 
 
 class GeneratorIdentity(Record):
@@ -52,12 +52,13 @@ class Sample(Record):
 
 
 class Generation(Record):
-    """All samples of one request, in the order in which they were drawn."""
+    """All samples of one request, in the order in which they were drawn. ``limits``: those that a recorded T line carries."""
 
     task_id: str
     kind: Literal["solution", "test"]
     prompt_digest: str
     samples: tuple[Sample, ...]
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True)

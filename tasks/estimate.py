@@ -9,9 +9,9 @@ from models.types import Problem
 from tasks.jsonl import read_lines
 
 CELLS_PER_S_A_SLOT = 400
-"""Short function cells a slot and second on a 2-core machine; time-outs come on top (README, "How fast")."""
-BYTES_A_CELL = 2.0
-"""One verdict byte and half a duration after compression, with the cached row (tests/benchmarks/bench_store.py)."""
+"""Cells a slot and second: about half of what bench_sandbox.py measured (774), since its cells are short; time-outs come on top."""
+BYTES_A_CELL = 35.0
+"""SQLite bytes: 51 MB of known verdicts and 5 MB of matrix for 1.64 M cells (bench_store.py), most of it digests of tests."""
 
 
 def estimate_run(config: RunConfig) -> dict[str, str]:

@@ -30,4 +30,4 @@ def _test_set(generation: Generation) -> TestSet:
         for s in generation.samples
         if s.content is not None
     )
-    return TestSet(task_id=generation.task_id, tests=kept)
+    return TestSet(task_id=generation.task_id, tests=kept, limits=generation.limits)

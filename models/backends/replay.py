@@ -61,23 +61,28 @@ class ReplayGenerator:
             self._require(request, recorded[request.kind].get(request.task_id))
         return (self._served(request, recorded[request.kind][request.task_id]) for request in requests)
 
-    def _recorded(self, kind: str, task_ids: set[str]) -> dict[str, Samples]:
+    def _recorded(self, kind: str, task_ids: set[str]) -> dict[str, Recording]:
         lines = self._read(self._config.path, LINES[kind])
-        return {line.task_id: _samples(line) for line in lines if line.task_id in task_ids}
+        return {line.task_id: line for line in lines if line.task_id in task_ids}
 
-    def _require(self, request: GenerationRequest, samples: Samples | None) -> None:
-        available = len(samples or ())
+    def _require(self, request: GenerationRequest, line: Recording | None) -> None:
+        available = len(_samples(line)) if line is not None else 0
         if available < request.n:
-            held = f"{available} are recorded" if samples is not None else "0 are recorded (the task has no line)"
+            held = f"{available} are recorded" if line is not None else "0 are recorded (the task has no line)"
             raise ExhaustedError(
                 f"{self._config.path}: task {request.task_id!r}: {request.n} {request.kind}s were asked for and {held}; "
                 f"ask for {available} at most, or record more"
             )
 
     @staticmethod
-    def _served(request: GenerationRequest, samples: Samples) -> Generation:
-        served = tuple(Sample(content=content, text=_text(content)) for content in samples[: request.n])
-        return Generation(task_id=request.task_id, kind=request.kind, prompt_digest=request.prompt_digest, samples=served)
+    def _served(request: GenerationRequest, line: Recording) -> Generation:
+        return Generation(
+            task_id=request.task_id,
+            kind=request.kind,
+            prompt_digest=request.prompt_digest,
+            samples=tuple(Sample(content=content, text=_text(content)) for content in _samples(line)[: request.n]),
+            limits=line.limits if isinstance(line, TestSet) else None,
+        )
 
 
 def _samples(line: Recording) -> Samples:

@@ -52,7 +52,9 @@ def bench(tmp_path: Path) -> Path:
         tmp_path / "solutions.jsonl",
         [{"task_id": p["task_id"], "solutions": [BAD, GOOD, LOUD, GOOD + "# same\n"]} for p in problems],
     )
-    write(tmp_path / "tests.jsonl", [{"task_id": p["task_id"], "tests": tests} for p in problems])
+    lines = [{"task_id": p["task_id"], "tests": tests} for p in problems]
+    lines[0]["limits"] = {"timeout_s": 0.7, "memory_mib": 256}
+    write(tmp_path / "tests.jsonl", lines)
     return tmp_path
 
 
@@ -98,6 +100,7 @@ def test_a_run_is_remembered_tracked_shown_and_rebuilt(server: None, bench: Path
     assert run.matrices["sq/1"].counts() == {"failed": 3, "error": 4, "passed": 9}
     assert [g.gate for g in run.gates] == ["problems", "samples", "tests", "matrices", "metrics"]
     assert all(g.passed for g in run.gates)
+    assert {t: run.matrices[t].context.timeout_s for t in run.matrices} == {"sq/0": 0.7, "sq/1": 1.0, "sq/2": 1.0}  # a T line's own
     assert run.prompt_digests["solution"]["sq/0"] != run.prompt_digests["solution"]["sq/1"]
 
     tracked = MlflowClient(summary["mlflow_uri"]).get_run(summary["mlflow_run_id"])
