@@ -179,6 +179,7 @@ def run_records(draw: st.DrawFn) -> RunRecord:
         labels=labels,
         rankings=rankings,
         allocation=None,
-        metrics=draw(st.dictionaries(names, st.floats(), max_size=4)),
+        # SQLite keeps a whole number as an integer, which has no negative zero; adding 0.0 makes it the positive one
+        metrics=draw(st.dictionaries(names, st.floats().map(lambda value: value + 0.0), max_size=4)),
         budget_curves=draw(documents),
     )
