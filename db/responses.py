@@ -13,22 +13,31 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from db.codec import JSON_ZLIB, decode_json, encode_json, sha256, verify
+from db.last_used import is_outdated, note_use
 from db.samples import chunks, insert_rows
-from db.session import reading, writing
+from db.session import RUNS, reading, writing
 from db.tables import ResponseSeries, StartedRun
 from models.errors import InputError
 from models.run_record import Response
+
+LOCK = "responses"
 
 
 def lookup(engine: Engine, keys: Sequence[str]) -> dict[str, tuple[Response, ...]]:
     """Known series by key; one without any is absent. Raises StoreUnavailable, also for damaged bytes."""
     found: dict[str, tuple[Response, ...]] = {}
+    outdated: list[str] = []
+    series = ResponseSeries
+    columns = select(series.draw_key, series.codec, series.data, series.sha256, series.updated, series.used)
     with reading(engine) as connection:
         for chunk in chunks(keys):
-            columns = select(ResponseSeries.draw_key, ResponseSeries.codec, ResponseSeries.data, ResponseSeries.sha256)
-            for key, codec, data, check in connection.execute(columns.where(ResponseSeries.draw_key.in_(chunk))):
+            for key, codec, data, check, updated, used in connection.execute(columns.where(series.draw_key.in_(chunk))):
                 verify(check, f"responses {key}", data)
                 found[key] = tuple(Response.model_validate(r) for r in decode_json(codec, data))
+                if is_outdated(updated, used):
+                    outdated.append(key)
+    if outdated:
+        note_use(engine, series, LOCK, *(series.draw_key.in_(chunk) for chunk in chunks(outdated)))
     return found
 
 
@@ -36,7 +45,7 @@ def store(engine: Engine, key: str, responses: Sequence[Response], facts: Mappin
     """Write a series unless one at least as long is there. ``facts``: task_id, kind, model. Raises StoreUnavailable."""
     data = encode_json([r.model_dump() for r in responses])
     row = {"n_responses": len(responses), "codec": JSON_ZLIB, "data": data, "sha256": sha256(data), "updated": datetime.now(UTC)}
-    with writing(engine, "responses") as connection:
+    with writing(engine, LOCK) as connection:
         known = connection.scalar(select(ResponseSeries.n_responses).where(ResponseSeries.draw_key == key))
         if known is None:
             insert_rows(connection, ResponseSeries, [{"draw_key": key, **facts, **row}])
@@ -46,7 +55,7 @@ def store(engine: Engine, key: str, responses: Sequence[Response], facts: Mappin
 
 def start_run(engine: Engine, run_id: str, created_at: str, benchmark: str, config: Mapping[str, Any]) -> None:
     """Remember that a run began, and with what; a second call changes nothing."""
-    with writing(engine, "runs") as connection:
+    with writing(engine, RUNS) as connection:
         if connection.scalar(select(StartedRun.run_id).where(StartedRun.run_id == run_id)) is None:
             row = {"run_id": run_id, "benchmark": benchmark, "created_at": created_at, "config": config}
             insert_rows(connection, StartedRun, [{**row, "created": datetime.fromisoformat(created_at)}])

@@ -24,7 +24,9 @@ CONNECT_TIMEOUT_S = 10
 PRAGMAS = ("page_size=8192", "synchronous=NORMAL")
 """Pages: a packed verdict row of 100 tests has about 2.2 kB; three fit into 8 kB, only one into SQLite's usual 4 kB."""
 DRIVERS = ("sqlite", "postgresql+psycopg")
-WRITER = "coderm_writer"
+WRITER, OUTSIDE = "coderm_writer", "coderm_outside_transaction"
+RUNS = "runs"
+"""The lock of whoever writes or removes runs, or what they share."""
 MESSAGE_CHARS = 300
 
 
@@ -73,7 +75,9 @@ def _use_sqlite(engine: Engine, foreign_keys: bool) -> None:
             raw.execute(f"PRAGMA {pragma}")
 
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(WRITER) else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get(OUTSIDE):
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(WRITER) else "BEGIN")
 
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
@@ -113,4 +117,12 @@ def writing(engine: Engine, lock: str) -> Iterator[Connection]:
     with translated(engine.url), engine.connect().execution_options(**{WRITER: True}) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"coderm:{lock}",))
+        yield connection
+
+
+@contextmanager
+def outside_transaction(engine: Engine) -> Iterator[Connection]:
+    """For what databases do only outside of transactions. Raises StoreUnavailable."""
+    options: dict[str, Any] = {OUTSIDE: True} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+    with translated(engine.url), engine.connect().execution_options(**options) as connection:
         yield connection

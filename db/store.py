@@ -1,4 +1,5 @@
-"""The SQL store: runs and known verdicts behind the ports. Each method is one transaction; nothing of SQLAlchemy leaves it.
+"""The SQL store: runs and known verdicts behind the ports. Nothing of SQLAlchemy leaves it; but for deletions, which take many
+small ones, each method is one transaction.
 
 A run is written whole or not at all, and once: an id that is there is left alone, whatever is handed in. Deleting a run removes
 the problems, sample sets and sources that no other run uses; known verdicts stay, they belong to no run.
@@ -11,20 +12,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, select
 
-from db import responses, verdicts
+from db import responses, retention, run_removal, sizes, verdicts
 from db.export import export_run
 from db.run_reader import find_run_id, read_metrics, read_run
 from db.run_writer import check_record, insert_run
 from db.schema import ensure_schema
-from db.session import make_engine, parse_url, reading, writing
-from db.tables import Generator, ProblemRow, Run, RunProblem, SampleItem, SampleSet, Source
+from db.session import RUNS, make_engine, parse_url, reading, writing
+from db.sizes import Sizes
+from db.tables import Run
 from models.errors import InputError
 from models.ports import CachedCell
+from models.retention import Retention, Unused
 from models.run_record import Response, RunRecord
-
-RUNS = "runs"
 
 
 class SqlStore:
@@ -68,18 +69,27 @@ class SqlStore:
 
     def delete_run(self, run_id: str) -> None:
         """Remove a run, by its full id, and what only it used. Raises InputError for an unknown id, StoreUnavailable."""
-        with writing(self._engine, RUNS) as connection:
-            _delete(connection, [run_id])
+        run_removal.delete_run(self._engine, run_id)
 
     def prune(self, keep: int) -> int:
         """Remove all but the ``keep`` newest runs; returns how many went. Raises InputError for a negative number."""
-        if keep < 0:
-            raise InputError(f"prune: keep {keep}: expected 0 or more")
-        with writing(self._engine, RUNS) as connection:
-            newest_first = select(Run.run_id).order_by(Run.created.desc(), Run.id.desc())
-            old = list(connection.scalars(newest_first))[keep:]
-            _delete(connection, old)
-            return len(old)
+        return run_removal.delete_old_runs(self._engine, keep)
+
+    def find_unused(self, what: Retention) -> list[Unused]:
+        """What ``delete_unused`` would take: rows and bytes a kind. Raises StoreUnavailable."""
+        return retention.find_unused(self._engine, what)
+
+    def delete_unused(self, what: Retention) -> list[Unused]:
+        """Take away what nobody uses, in small steps beside executing runs; what went, a kind. Raises StoreUnavailable."""
+        return retention.delete_unused(self._engine, what)
+
+    def sizes(self) -> Sizes:
+        """Rows and bytes of every table. Raises StoreUnavailable."""
+        return sizes.read_sizes(self._engine)
+
+    def vacuum(self) -> None:
+        """Give free space back; on SQLite writers wait meanwhile (db/sizes.py). Raises StoreUnavailable."""
+        sizes.give_back(self._engine)
 
     def export_parquet(self, run_id: str, out_dir: Path) -> list[Path]:
         """Write ``cells.parquet`` (one row a cell), ``selections.parquet`` and ``metrics.parquet``; returns their paths.
@@ -134,18 +144,3 @@ def open_store(url: str, *, migrate: bool = True) -> SqlStore:
 def _summary(connection: Connection, row: Any) -> Mapping[str, object]:
     named = {"run_id": row.run_id, "benchmark": row.benchmark, "created_at": row.created_at}
     return {**named, "problems": row.n_problems, "cells": row.n_cells, "metrics": read_metrics(connection, row.id)}
-
-
-def _delete(connection: Connection, run_ids: Sequence[str]) -> None:
-    """The runs, then whatever no run refers to any more, from the outside in."""
-    for run_id in run_ids:
-        if connection.execute(delete(Run).where(Run.run_id == run_id)).rowcount == 0:
-            raise InputError(f"run {run_id!r}: no such run; expected a full id from `coderm runs list`")
-    for table, key, users in (
-        (SampleSet, SampleSet.id, (RunProblem.solution_set_id, RunProblem.test_set_id)),
-        (Generator, Generator.digest, (SampleSet.generator_digest,)),
-        (Source, Source.digest, (SampleItem.source_digest,)),
-        (ProblemRow, ProblemRow.digest, (RunProblem.problem_digest,)),
-    ):
-        unused = [~select(user).where(user == key).exists() for user in users]
-        connection.execute(delete(table).where(*unused))

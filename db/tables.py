@@ -15,7 +15,7 @@ what a dashboard asks of single cells stands as counts on the rows a solution an
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from sqlalchemy import Double, ForeignKey, LargeBinary, MetaData, String, Text, UniqueConstraint
@@ -260,6 +260,8 @@ class ResponseSeries(Base):
     data: Mapped[bytes]
     sha256: Mapped[Digest]
     updated: Mapped[datetime]
+    used: Mapped[date | None]
+    """the day (UTC) of the last look-up, where that is after ``updated``"""
 
 
 class StartedRun(Base):
@@ -284,3 +286,5 @@ class VerdictRow(Base):
     data: Mapped[bytes]
     sha256: Mapped[Digest]
     updated: Mapped[datetime]
+    used: Mapped[date | None]
+    """the day (UTC) of the last look-up, where that is after ``updated``"""

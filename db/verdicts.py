@@ -1,6 +1,7 @@
 """Known cells, by content: one packed row a (context, solution), merged under the writer's lock: no process loses another's cells.
 
-A cell that is there already is left as it is: the first answer stands, and a rerun cannot make a stored run look different.
+A cell that is there already is left as it is: the first answer stands, and a rerun cannot make a stored run look different. A row
+that was asked for says so once a day (db/last_used.py), and goes when nobody asks any more (db/retention.py).
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, and_, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from db.codec import CELLS, decode_cells, encode_cells, sha256, verify
+from db.last_used import is_outdated, note_use
 from db.samples import chunks
 from db.session import reading, writing
 from db.tables import VerdictRow
@@ -27,8 +29,14 @@ Rows = Mapping[str, Mapping[str, CachedCell]]
 
 def lookup(engine: Engine, context_key: str, solution_digests: Sequence[str]) -> dict[str, dict[str, CachedCell]]:
     """Known cells: solution digest → test digest → cell; a solution without any is absent. Raises StoreUnavailable."""
+    outdated: list[str] = []
     with reading(engine) as connection:
-        return _read(connection, context_key, solution_digests)
+        found = _read(connection, context_key, solution_digests, outdated)
+    if outdated:
+        of_context = VerdictRow.context_key == context_key
+        parts = (and_(of_context, VerdictRow.solution_digest.in_(chunk)) for chunk in chunks(outdated))
+        note_use(engine, VerdictRow, _lock(context_key), *parts)
+    return found
 
 
 def store(engine: Engine, context_key: str, rows: Rows) -> None:
@@ -38,12 +46,16 @@ def store(engine: Engine, context_key: str, rows: Rows) -> None:
     wanted = [solution for solution, cells in rows.items() if cells]
     if not wanted:
         return
-    with writing(engine, f"verdicts:{context_key}") as connection:
+    with writing(engine, _lock(context_key)) as connection:
         known = _read(connection, context_key, wanted)
         merged = {solution: {**rows[solution], **known.get(solution, {})} for solution in sorted(wanted)}
         changed = {solution: cells for solution, cells in merged.items() if len(cells) > len(known.get(solution, {}))}
         if changed:
             _upsert(connection, [_row(context_key, solution, cells) for solution, cells in changed.items()])
+
+
+def _lock(context_key: str) -> str:
+    return f"verdicts:{context_key}"
 
 
 def _refuse_not_run(cells: Mapping[str, CachedCell]) -> None:
@@ -52,14 +64,21 @@ def _refuse_not_run(cells: Mapping[str, CachedCell]) -> None:
             raise ValueError(f"test {test}: verdict code {cell.verdict} cannot be reused; expected the verdict of a cell that ran")
 
 
-def _read(connection: Connection, context_key: str, solutions: Sequence[str]) -> dict[str, dict[str, CachedCell]]:
-    columns = select(VerdictRow.solution_digest, VerdictRow.codec, VerdictRow.data, VerdictRow.sha256)
+def _read(
+    connection: Connection, context_key: str, solutions: Sequence[str], outdated: list[str] | None = None
+) -> dict[str, dict[str, CachedCell]]:
+    """``outdated``: takes the solutions whose day of use is not today."""
+    columns = select(
+        VerdictRow.solution_digest, VerdictRow.codec, VerdictRow.data, VerdictRow.sha256, VerdictRow.updated, VerdictRow.used
+    )
     found: dict[str, dict[str, CachedCell]] = {}
     for chunk in chunks(solutions):
         query = columns.where(VerdictRow.context_key == context_key, VerdictRow.solution_digest.in_(chunk))
-        for solution, codec, data, check in connection.execute(query):
+        for solution, codec, data, check, updated, used in connection.execute(query):
             verify(check, f"verdicts of solution {solution}", data)
             found[solution] = decode_cells(codec, data)
+            if outdated is not None and is_outdated(updated, used):
+                outdated.append(solution)
     return found
 
 

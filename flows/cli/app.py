@@ -8,6 +8,7 @@ from flows.cli import (
     calibrate,
     cells,
     confidence,
+    database,
     decide,
     examples,
     machine,
@@ -50,4 +51,4 @@ app.command("states", rich_help_panel="Runs")(states.states)
 app.add_typer(calibrate.app, name="calibrate", rich_help_panel="Runs")
 app.command("doctor", rich_help_panel="This machine")(machine.doctor)
 app.add_typer(machine.sandbox_app, name="sandbox", rich_help_panel="This machine")
-app.add_typer(machine.db_app, name="db", rich_help_panel="This machine")
+app.add_typer(database.app, name="db", rich_help_panel="This machine")

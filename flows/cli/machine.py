@@ -1,4 +1,4 @@
-"""coderm doctor, sandbox, db: what this machine has, the image that untrusted code runs in, the database."""
+"""coderm doctor, sandbox: what this machine has, the image that untrusted code runs in."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,6 @@ import typer
 from flows.cli.show import print_table
 
 sandbox_app = typer.Typer(help="The image that untrusted code runs in, and containers that were left behind.", no_args_is_help=True)
-db_app = typer.Typer(help="Schema and data of the database.", no_args_is_help=True)
 
 
 def doctor(
@@ -89,44 +88,3 @@ def work(
     unused = Limits()  # a shard carries its own limits
     config = sandbox_config(sandbox, workers, unused.timeout_s, unused.memory_mib, False)
     typer.echo(f"{execute_shards(shards, out, config)} shards")
-
-
-@db_app.command("upgrade")
-def upgrade(
-    all_: Annotated[bool, typer.Option("--all", help="also Prefect's and MLflow's, so that no first run waits for them")] = False,
-) -> None:
-    """Bring the schema to the one that this version writes. Example: coderm db upgrade --all"""
-    from db.schema import upgrade as upgrade_schema
-    from tasks.settings import load_settings
-
-    settings = load_settings()
-    upgrade_schema(settings.database)
-    if all_:
-        from tasks.foreign_schemas import create_mlflow_schema, create_prefect_schema
-
-        create_prefect_schema(settings)
-        create_mlflow_schema(settings)
-    status()
-
-
-@db_app.command("status")
-def status() -> None:
-    """The schema's revision and the newest one. Example: coderm db status"""
-    from db.schema import schema_status
-    from tasks.settings import load_settings
-
-    current, head = schema_status(load_settings().database)
-    typer.echo(f"schema {current or 'none'}, newest {head}" + ("" if current == head else ": run `coderm db upgrade`"))
-
-
-@db_app.command("export")
-def export(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="run id, or a unique beginning of it")],
-    out: Annotated[Path, typer.Option("--out", help="folder for the Parquet files")],
-) -> None:
-    """Write a run as Parquet, one row a cell. Example: coderm db export 20261123-0045 --out cells/"""
-    from tasks.resources import open_database
-
-    with open_database() as store:
-        for path in store.export_parquet(run, out):
-            typer.echo(path)

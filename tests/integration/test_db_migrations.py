@@ -23,7 +23,7 @@ pytest_plugins = ["tests.contracts.store_fixtures"]
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "next", "0004"
+revision, down_revision = "next", "0005"
 def upgrade():
     with op.batch_alter_table("run", recreate="auto") as batch:
         batch.add_column(sa.Column("note", sa.Text()))
@@ -59,7 +59,7 @@ def test_a_schema_that_is_behind_is_refused_or_upgraded(database_url: str, reque
     with open_store(database_url) as store:
         store.save_run(full_record())
     request.getfixturevalue("next_release")
-    with pytest.raises(StoreUnavailable, match=r"schema 0004 is behind next; run `coderm db upgrade`"):
+    with pytest.raises(StoreUnavailable, match=r"schema 0005 is behind next; run `coderm db upgrade`"):
         open_store(database_url, migrate=False)
     with open_store(database_url) as store:
         assert schema.schema_status(database_url) == ("next", "next")
