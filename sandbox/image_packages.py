@@ -1,8 +1,8 @@
 """Packages that a benchmark's programs may import, laid out for the image here: a build needs no network and runs none of them.
 
 pip, with the index that this machine is configured for, unpacks wheels for the image's interpreter into a folder that the image
-copies to ``/opt/packages``. Only wheels: nothing of a package runs here. What was resolved, versions and all, becomes a label, so
-the image's digest, and with it the context of every verdict, changes when a package does.
+copies to ``/opt/packages``. Only wheels: nothing of a package runs here, it is only compiled. What was resolved, versions and
+all, becomes a label, so the image's digest, and with it the context of every verdict, changes when a package does.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 from models.errors import InputError, SandboxUnavailable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?((==|~=|>=|<=|<|>)[A-Za-z0-9.*+!_-]+)?")
+INSTALLED = "/opt/packages"
+"""Where the image has them (infra/docker/sandbox.Dockerfile)."""
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 """Of C libraries up to that of Debian bookworm (2.36)."""
 
@@ -44,7 +46,18 @@ def unpack(packages: Sequence[str], folder: Path, python: str, machine: str) -> 
     if ended.returncode != 0:
         errors = [line for line in ended.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
         raise SandboxUnavailable(f"packages {', '.join(packages)}: {errors[-1][:300]}; check the names and pip's index")
+    if python == f"{sys.version_info[0]}.{sys.version_info[1]}":
+        _compile(folder)
     return tuple(sorted(_resolved(info) for info in folder.glob("*.dist-info")))
+
+
+def _compile(folder: Path) -> None:
+    """Byte code beside the sources, which cells cannot write: an import of numpy that compiles takes a second, not 0.1.
+
+    Sources that this Python does not know (templates, other versions) stay as they are.
+    """
+    places = ["-s", str(folder), "-p", INSTALLED, "--invalidation-mode", "unchecked-hash"]
+    subprocess.run([sys.executable, "-m", "compileall", "-q", *places, str(folder)], capture_output=True, check=False)
 
 
 def _resolved(info: Path) -> str:

@@ -124,6 +124,8 @@ def _surroundings(spec: Spec) -> None:
     os.setsid()
     os.chdir(spec.scratch)
     random.seed(0)  # the same cell draws the same numbers: a verdict must be repeatable
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed(0)
     gc.enable()
     for name in spec.hidden:
         del sys.modules[name]

@@ -15,6 +15,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Callable  # noqa: UP035 - subscripted when run by Python 3.9
 
+from sandbox.guest import arrays
+
 MAX_DEPTH = 60
 MAX_INT_BITS = 1 << 20
 _SHARED_TYPES: tuple[type, ...] = (
@@ -64,7 +66,17 @@ def pack(value: Any, seen: set[int] | None = None, depth: int = 0) -> Any:
         if kind is list:
             return [pack(item, seen, depth + 1) for item in value]
         return {_CONTAINERS[kind]: _items(kind, value, seen, depth + 1)}
-    return _pack_scalar(kind, value)
+    sort = arrays.kind(value)
+    return {sort: _array(sort, value, seen, depth + 1)} if sort else _pack_scalar(kind, value)
+
+
+def _array(sort: str, value: Any, seen: set[int] | None, depth: int) -> list[Any]:
+    if seen is not None and sort == arrays.ARRAY:
+        memory = id(arrays.owner(value))
+        if memory in seen:
+            raise Opaque("two arrays in one memory")
+        seen.add(memory)
+    return arrays.pack(value, lambda item: pack(item, seen, depth))
 
 
 _CONTAINERS: dict[type, str] = {
@@ -168,11 +180,13 @@ _BUILDERS: dict[str, Callable[[Any], Any]] = {
     "v": datetime.time.fromisoformat,
     "T": TYPES.__getitem__,
     "B": FUNCTIONS.__getitem__,
+    arrays.ARRAY: lambda body: arrays.unpack(body, unpack),
+    arrays.SCALAR: lambda body: arrays.scalar(body, unpack),
 }
 
 
 def restore(old: Any, new: Any) -> None:
-    """Make ``old`` what ``new`` is without replacing it, so that the test sees in-place changes of its arguments."""
+    """Make ``old`` what ``new`` is without replacing it, so that the test sees in-place changes of its arguments. Raises Opaque."""
     kind = type(old)
     if kind is list and type(new) is list:
         for position, item in enumerate(new[: len(old)]):
@@ -194,7 +208,11 @@ def restore(old: Any, new: Any) -> None:
     elif kind is tuple:
         for mine, item in zip(old, new):  # noqa: B905 - strict is not there in Python 3.9
             restore(mine, item)
+    elif arrays.kind(old) == arrays.ARRAY and not arrays.restore(old, new):
+        raise Opaque("an array that is of another shape now")
 
 
 def _same_container(old: Any, new: Any) -> bool:
+    if arrays.kind(old) == arrays.ARRAY:
+        return arrays.alike(old, new)
     return type(old) is type(new) and type(old) in (list, dict, set, deque, bytearray, OrderedDict, defaultdict, Counter)

@@ -5,6 +5,7 @@ class; a call that returns None answers with the arguments that it changed. The 
 calls, so equal digests mean equal answers to an equal test up to its end or its first failure. Canonical form of a value: scalars
 keep their type (True, 1 and 1.0 are three values; NaN is one, -0.0 is 0.0, 1.10 and 1.1 as decimals are two), sequences their order
 and kind; dicts of any kind are one kind without order, and so are sets and frozensets, bytes and bytearrays, as ``==`` says.
+A scalar of numpy is the plain value that it equals, an array its shape, kind and values.
 There is no digest where no call was made, and none where a value could not cross, was malformed or longer than ``MAX_BYTES``.
 """
 
@@ -14,7 +15,7 @@ import hashlib
 import json
 from typing import Any
 
-from sandbox.guest import codec
+from sandbox.guest import arrays, codec
 
 DIGEST_BYTES = 8
 MAX_BYTES = 1 << 20
@@ -32,7 +33,7 @@ def canonical(data: Any) -> str:
     return text
 
 
-def _ordered(data: Any) -> Any:
+def _ordered(data: Any) -> Any:  # noqa: PLR0911 - one line a kind
     kind = type(data)
     if kind is list:
         return [_ordered(item) for item in data]
@@ -43,12 +44,21 @@ def _ordered(data: Any) -> Any:
     [(tag, body)] = data.items()
     if tag == "D":
         tag, body = "d", body[1]
+    if tag == arrays.SCALAR:
+        return _plain_scalar(body)
+    if tag == arrays.ARRAY:
+        return {tag: arrays.canonical(body, lambda item: _ordered(codec.pack(item) if body[0] != arrays.OBJECTS else item))}
     if tag in ("d", "C", "O", "s", "z"):
         return {_ONE_KIND[tag]: sorted(_ordered(body), key=json.dumps)}
     return {_ONE_KIND.get(tag, tag): _ordered(body)}
 
 
-def shown(data: Any) -> str:
+def _plain_scalar(body: Any) -> Any:
+    value = codec.unpack({arrays.SCALAR: body})
+    return {arrays.SCALAR: body} if value.dtype.kind in "mM" else _ordered(codec.pack(value.item()))
+
+
+def shown(data: Any) -> str:  # noqa: PLR0911 - one line a kind
     """A packed value much as Python writes it."""
     kind = type(data)
     if kind is list:
@@ -60,6 +70,8 @@ def shown(data: Any) -> str:
         return "{" + ", ".join(f"{shown(key)}: {shown(item)}" for key, item in body) + "}"
     if tag in ("s", "z"):
         return "{" + ", ".join(map(shown, body)) + "}" if body else "set()"
+    if tag == arrays.ARRAY:
+        return arrays.shown(body, shown)
     if tag == "t":
         return "(" + ", ".join(map(shown, body)) + ("," if len(body) == 1 else "") + ")"
     return repr(codec.unpack(data))

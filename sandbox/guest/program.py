@@ -2,8 +2,8 @@
 
 Each source is compiled alone, so a test cannot repair a solution nor inherit its ``__future__`` switches. The test sees the
 solution's public names and the modules ``solution`` and ``your_module``. A name that would hide a builtin is left out unless it
-is the entry point: a solution does not decide what ``len`` or ``all`` mean in the test. Every assert statement of the test is
-followed by a tick, so "at least one assert ran" is observed and not guessed from the text.
+is the entry point: a solution does not decide what ``len`` or ``all`` mean in the test. Every assert statement of the test
+(and ``testing.assert_*`` of a package) is followed by a tick, so that "at least one assert ran" is seen, not guessed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ast
 import builtins
 import itertools
 import marshal
+import re
 import resource
 import sys
 import types
@@ -21,6 +22,7 @@ from typing import Any, Tuple  # noqa: UP035
 from sandbox.guest import screen
 
 TICK = "__assert_ran__"
+CHECKS = re.compile(r"(?!solution\.|your_module\.)\w[\w.]*\.testing\.assert\w*")
 TEST_MODULE = "generated_test"
 
 
@@ -34,14 +36,38 @@ class Uncompilable(Exception):
 
 
 class _Ticker(ast.NodeTransformer):
-    def __init__(self) -> None:
+    """Asserts, and calls such as ``np.testing.assert_allclose`` of a testing module that the test itself has imported."""
+
+    def __init__(self, tree: ast.AST) -> None:
         self.asserts = 0
         self.raises = 0
+        self.paths: dict[str, str] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                self.paths.update((a.asname, a.name) if a.asname else (a.name.split(".")[0],) * 2 for a in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                self.paths.update((a.asname or a.name, f"{node.module}.{a.name}") for a in node.names)
 
-    def visit_Assert(self, node: ast.Assert) -> Any:
+    def _ticked(self, node: ast.stmt) -> list[ast.stmt]:
         self.asserts += 1
         tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
         return [node, ast.fix_missing_locations(ast.copy_location(tick, node))]
+
+    def visit_Assert(self, node: ast.Assert) -> Any:
+        return self._ticked(node)
+
+    def visit_Expr(self, node: ast.Expr) -> Any:
+        checks = isinstance(node.value, ast.Call) and CHECKS.fullmatch(self._path(node.value.func))
+        return self._ticked(node) if checks else node
+
+    def _path(self, node: ast.expr) -> str:
+        """The full name of what is called; empty unless it comes from an import of the test."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        root = self.paths.get(node.id) if isinstance(node, ast.Name) else None
+        return ".".join([root, *reversed(parts)]) if root else ""
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         self.raises += 1
@@ -102,7 +128,7 @@ def compile_test(source: Any) -> TestCode:
     try:
         tree = ast.parse(source, "<test>")
         inert, entangled = screen.inert(tree), screen.entangled(tree)
-        ticker = _Ticker()
+        ticker = _Ticker(tree)
         tree = ticker.visit(tree) if "assert" in source or "raise" in source else tree
     except MemoryError as error:
         raise Uncompilable("too complex to parse", memory=_used_mib() > 256) from error

@@ -14,7 +14,7 @@ import socket
 import types
 from typing import Any
 
-from sandbox.guest import codec, outcomes, screen, server, wire
+from sandbox.guest import arrays, codec, outcomes, screen, server, wire
 
 
 class Uncrossable(BaseException):
@@ -109,9 +109,9 @@ class Link:
                 return codec.unpack(body)
             if sort == "module" and body in server.STEADY_MODULES:
                 return importlib.import_module(body)
-            if sort == "member" and body[0] in server.STEADY_MODULES and screen.offers(body[0], body[1]):
+            if sort == "member" and body[0] in server.STEADY_MODULES and _offers(body[0], body[1]):
                 return getattr(importlib.import_module(body[0]), body[1])
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, ImportError, RecursionError) as error:
             raise self.give_up(f"{name}: {error}") from None
         raise self.give_up(f"{name} is no function and no plain data")
 
@@ -137,7 +137,9 @@ class Link:
         self.outcomes.add(reply, packed, self.reply_size)
         try:
             return self._outcome(name, reply, args)
-        except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
+        except codec.Opaque as error:
+            raise self.give_up(f"argument of {name}: {error}") from None
+        except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError, ImportError) as error:
             if getattr(error, "__from_solution__", False):
                 raise
             self.gone = True
@@ -161,6 +163,10 @@ class Link:
         if "same" in reply:
             return args[reply["same"]]
         return codec.unpack(reply["value"])
+
+
+def _offers(module: str, name: str) -> bool:
+    return name[:1] != "_" if module in arrays.MODULES else screen.offers(module, name)
 
 
 def _exception(own: Any, known: Any, arguments: Any) -> BaseException:

@@ -11,6 +11,7 @@ from the same warm state. Requests: ```load`` (one problem), ``row`` (one soluti
 # No pathlib in the supervisor: every page that it maps is paid for in each fork.
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import resource
@@ -19,7 +20,7 @@ import sys
 import time
 from typing import Any
 
-from sandbox.guest import cell, compiler, kernel, outcomes, processes, program, report, scratch, seccomp, trial, watch, wire
+from sandbox.guest import arrays, cell, compiler, kernel, outcomes, processes, program, report, scratch, seccomp, trial, watch, wire
 
 FROM_HOST, TO_HOST = 3, 4
 FLUSH_S = 0.05
@@ -63,6 +64,9 @@ class Supervisor:
         self._need(self.filtered, "no system-call filter")
         for name in PREIMPORTED.split():
             __import__(name)
+        with contextlib.suppress(ImportError):  # images without numpy are the usual ones
+            for name in sorted(arrays.MODULES):
+                __import__(name)
         gc.collect()
         gc.freeze()
         gc.disable()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from flows.__main__ import run
 from models.config import SandboxConfig
 from models.errors import InputError, SandboxUnavailable
-from models.types import Limits, MatrixJob, UnitTest, Verdict
+from models.types import Limits, MatrixJob, PassMatrix, UnitTest, Verdict
 from sandbox import docker_runtime
 from sandbox.executor import docker_executor, open_executor
 from sandbox.guest import seccomp
@@ -80,36 +80,90 @@ def test_a_runtime_that_the_engine_knows_is_used_and_is_part_of_the_context() ->
         assert executor.context(Limits()).version == plain.context(Limits()).version + f"+{name}"
 
 
-@pytest.fixture
-def client() -> Iterator[Any]:
+@contextmanager
+def with_packages() -> Iterator[tuple[Any, str]]:
+    """An image with packages, and its digest; gone at the end."""
     with closing(docker_runtime.connect(None)) as client:
-        yield client
+        base = next((name for name in ("coderm-base:bookworm", "python:3.11-slim-bookworm") if image_digest(client, name)), None)
+        if base is None:
+            pytest.skip("no base image here")
         try:
-            client.images.remove(TRIAL, force=True)
-        except docker.errors.ImageNotFound:
-            return
+            yield client, build_image(TRIAL, base=base, packages=("six==1.17.0", "numpy"), say=lambda _text: None)
+        except SandboxUnavailable as error:
+            pytest.skip(str(error))
+        finally:
+            with suppress(docker.errors.ImageNotFound):
+                client.images.remove(TRIAL, force=True)
+
+
+def verdicts(image: str, solutions: Sequence[str], tests: Sequence[str]) -> tuple[list[list[str]], PassMatrix]:
+    """Every test against every solution of ``f``."""
+    names = tuple(f"s{i}" for i in range(len(solutions)))
+    columns = tuple(UnitTest(source=test) for test in tests)
+    job = MatrixJob("t", "function", "f", tuple(solutions), names, columns, Limits(timeout_s=5))
+    with docker_executor(SandboxConfig(workers=1), image=image, docker_host=None) as executor:
+        [matrix] = executor.execute([job])
+    return [[Verdict(code).name for code in row] for row in matrix.verdicts.tolist()], matrix
 
 
 @pytest.mark.docker
 @pytest.mark.slow
-def test_packages_are_chosen_labelled_and_importable(client: Any) -> None:
-    """A small package with no compiled part; the image without it is another image, and its cells cannot import it."""
-    base = next((name for name in ("coderm-base:bookworm", "python:3.11-slim-bookworm") if image_digest(client, name)), None)
-    if base is None:
-        pytest.skip("no base image here")
-    try:
-        digest = build_image(TRIAL, base=base, packages=("six==1.17.0",), say=lambda _text: None)
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
+@pytest.mark.timeout(600)
+def test_packages_are_chosen_labelled_and_importable_and_arrays_cross() -> None:
+    """One test, since an image takes its time to build."""
+    with with_packages() as (client, digest):
+        _labelled_and_importable(client, digest)
+        _arrays_cross()
+        _numpy_forges_nothing()
+
+
+def _labelled_and_importable(client: Any, digest: str) -> None:
+    """The image without them is another image, and its cells cannot import them."""
     labels = client.images.get(TRIAL).labels
-    assert labels["coderm.packages"] == "six==1.17.0"
+    assert [part.split("==")[0] for part in labels["coderm.packages"].split()] == ["numpy", "six"]
     assert "sha256:" in labels["coderm.base"]
     solution = "import six\ndef f(x):\n    return [six.text_type(x), six.__version__]\n"
-    job = MatrixJob(
-        "t", "function", "f", (solution,), ("s",), (UnitTest(source="assert f(1) == ['1', '1.17.0']"),), Limits(timeout_s=5)
-    )
-    for image, verdict in ((TRIAL, Verdict.PASSED), (IMAGE, Verdict.ERROR)):
-        with docker_executor(SandboxConfig(workers=1), image=image, docker_host=None) as executor:
-            [matrix] = executor.execute([job])
-        assert Verdict(int(matrix.verdicts[0, 0])) is verdict
+    for image, verdict in ((TRIAL, "PASSED"), (IMAGE, "ERROR")):
+        found, matrix = verdicts(image, [solution], ["assert f(1) == ['1', '1.17.0']"])
+        assert found == [[verdict]]
         assert (matrix.context.image == digest) == (image == TRIAL)
+
+
+def _arrays_cross() -> None:
+    solutions = [
+        "import numpy as np\ndef f(x):\n    return np.array(x) * 2",
+        "def f(x):\n    return [2 * v for v in x]",
+        "import numpy as np\ndef f(x):\n    return np.asarray(x) * 3",
+        "import numpy as np\ndef f(x):\n    return list(np.int64(2) * np.array(x))",
+    ]
+    tests = [
+        "assert list(f([1, 2])) == [2, 4]",
+        "import numpy as np\nnp.testing.assert_array_equal(f([1, 2]), np.array([2, 4]))",
+        "import numpy as np\nassert np.array_equal(f(np.array([1, 2])), [2, 4])",
+        "import unittest\nimport numpy as np\nclass T(unittest.TestCase):\n"
+        "    def test_a(self):\n        self.assertTrue((np.array(f(np.arange(3))) == [0, 2, 4]).all())",
+    ]
+    found, matrix = verdicts(TRIAL, solutions, tests)
+    assert found == [["PASSED"] * 4, ["PASSED"] * 4, ["FAILED"] * 4, ["PASSED"] * 4]
+    assert not matrix.flags
+    assert len(set(matrix.outputs.values())) > 1
+
+
+def _numpy_forges_nothing() -> None:
+    lying = "class A(np.ndarray):\n    def __eq__(self, other): return np.bool_(True)\n    def all(self, *a, **k): return True\n"
+    fake = "import sys\nclass L(list):\n    dtype = str = kind = 'f'\n    def __eq__(self, o): return True\n"
+    solutions = [
+        f"import numpy as np\n{lying}def f(x):\n    return np.zeros(2).view(A)",
+        f"import numpy as np\n{lying}def f(x):\n    return np.array([A((1,)), A((1,))], dtype=object)",
+        "import numpy as np\nnp.testing.assert_array_equal = lambda *a, **k: None\nnp.array_equal = lambda *a: True\n"
+        "def f(x):\n    return np.zeros(2)",
+        f"{fake}class M: ndarray = L; generic = L\nsys.modules['numpy'] = M\ndef f(x):\n    return L([0, 0])",
+        "import numpy as np\nclass B(np.ndarray): pass\nnp.ndarray = B\ndef f(x):\n    return np.zeros(2).view(B)",
+    ]
+    tests = [
+        "import numpy as np\nnp.testing.assert_array_equal(f([1, 2]), np.array([2, 4]))",
+        "import numpy as np\nassert np.array_equal(f([1, 2]), [2, 4])",
+        "import numpy as np\nassert (f([1, 2]) == np.array([2, 4])).all()",
+    ]
+    found, _ = verdicts(TRIAL, solutions, tests)
+    assert not [row for row in found if "PASSED" in row], found
