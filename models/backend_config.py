@@ -9,7 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from models.config_form import Config
 
 PromptVersion = Literal["coderm-1", "lcb-1", "plain-1"]
 """Literal texts in models/prompts.py: CodeRM's own; LiveCodeBench's official one; the statement alone."""
@@ -17,28 +19,23 @@ ExtractionVersion = Literal["coderm-1", "ast-2"]
 """From response to program: exactly as CodeRM's scripts do it, or by the syntax tree (models/extraction)."""
 
 
-class Config(BaseModel):
-    """Base of every configuration class."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class ReplayConfig(Config):
-    """Serve recorded solutions or tests from a JSON Lines file, in order; fails loudly when it runs out."""
+    """Recorded solutions or tests from a JSON Lines file, in order; the run stops when they run out."""
 
+    model_config = ConfigDict(title="Recordings")
     type: Literal["replay"] = "replay"
-    path: Path = Field(description="S file for solutions, T file for tests")
+    path: Path = Field(title="File", description="S file for solutions, T file for tests")
     model: str = Field("recorded", description="who drew the recordings, for the books")
 
 
 class Sampling(Config):
     """How tokens are drawn. The defaults are CodeRM's (arXiv 2501.01054, Table 4, and its repository's configuration)."""
 
-    temperature: float = Field(0.8, ge=0, le=2)
-    top_p: float = Field(0.95, gt=0, le=1)
+    temperature: float = Field(0.8, ge=0, le=2, description="0: always the likeliest token")
+    top_p: float = Field(0.95, gt=0, le=1, description="draw among the likeliest tokens that together have this probability")
     max_tokens: int = Field(2048, ge=1, description="tokens a response; a longer one is cut, and counted as truncated")
-    frequency_penalty: float = Field(0.0, ge=-2, le=2)
-    presence_penalty: float = Field(0.0, ge=-2, le=2)
+    frequency_penalty: float = Field(0.0, ge=-2, le=2, description="against tokens that came often already")
+    presence_penalty: float = Field(0.0, ge=-2, le=2, description="against tokens that came already")
     stop: tuple[str, ...] = Field((), max_length=4, description="texts that end a response")
     logprobs: bool = Field(True, description="ask for log-probabilities: the mean of a sample is stored with it")
 
@@ -49,7 +46,7 @@ class Price(Config):
     per_million_in: float = Field(0.0, ge=0, description="for a million prompt tokens")
     per_million_out: float = Field(0.0, ge=0, description="for a million sampled tokens")
     per_hour: float = Field(0.0, ge=0, description="for an hour in which the model is at work, e.g. the price of a GPU hour")
-    currency: str = Field("USD", min_length=1, max_length=8)
+    currency: str = Field("USD", min_length=1, max_length=8, description="of the three prices")
 
 
 class ModelConfig(Config):
@@ -57,22 +54,26 @@ class ModelConfig(Config):
 
     model: str = Field(min_length=1, description="name or folder of the weights, or the name that the server gives it")
     revision: str | None = Field(None, description="commit of the weights, for the books and for loading")
-    prompt: PromptVersion = "coderm-1"
-    extraction: ExtractionVersion = "ast-2"
+    prompt: PromptVersion = Field("coderm-1", description="CodeRM's words, LiveCodeBench's official ones, or the statement alone")
+    extraction: ExtractionVersion = Field(
+        "ast-2", description="from response to program: by the syntax tree, or to the letter as CodeRM's scripts do it"
+    )
     generation_prompt: bool = Field(
         True, description="end the chat template with the assistant's header; CodeRM's own script leaves it out"
     )
-    sampling: Sampling = Sampling()
-    price: Price = Price()
+    sampling: Sampling = Field(Sampling(), description="how tokens are drawn; the defaults are CodeRM's")
+    price: Price = Field(Price(), description="what sampling costs, for the report: by tokens, by the hour, or both")
 
 
 class ServedConfig(ModelConfig):
     """What everything that speaks the OpenAI protocol reads, whoever started the server."""
 
     concurrency: int = Field(16, ge=1, le=4096, description="requests at the server at one time")
-    n_a_request: int | None = Field(None, ge=1, description="samples a request at most; default: all n in one, as vLLM likes best")
+    n_a_request: int | None = Field(
+        None, ge=1, title="Samples a request", description="samples a request at most; default: all n in one, as vLLM likes best"
+    )
     timeout_s: float = Field(600, gt=0, le=86_400, description="seconds without an answer after which a request is tried again")
-    connect_timeout_s: float = Field(10, gt=0, le=600)
+    connect_timeout_s: float = Field(10, gt=0, le=600, description="seconds until a server that does not answer counts as gone")
     attempts: int = Field(6, ge=1, le=100, description="tries a request, with back-off, where the server is busy or broken")
     max_wait_s: float = Field(60, gt=0, le=3600, description="longest back-off, also where the server asks for more")
 
@@ -80,6 +81,7 @@ class ServedConfig(ModelConfig):
 class OpenAIConfig(ServedConfig):
     """A server that runs already and speaks the OpenAI protocol (vLLM, SGLang, llama.cpp, a hosted service)."""
 
+    model_config = ConfigDict(title="OpenAI server")
     type: Literal["openai"] = "openai"
     base_url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://[^\s@?#]+$", description="up to and including /v1")
     api_key: str = Field(
@@ -95,16 +97,17 @@ class OpenAIConfig(ServedConfig):
 
 
 class VllmConfig(ServedConfig):
-    """A vLLM server that the run starts in an environment of its own (``make gpu-env``), and stops."""
+    """A vLLM server that the run starts in an environment of its own (make gpu-env), and stops."""
 
+    model_config = ConfigDict(title="vLLM")
     type: Literal["vllm"] = "vllm"
     python: Path = Field(Path(".venv-vllm/bin/python"), description="interpreter of the environment that has vLLM")
     lora: Path | None = Field(None, description="adapter to sample with, on top of the weights")
     tensor_parallel: int = Field(1, ge=1, le=64, description="GPUs that share the weights")
-    gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1, description="share of the GPU's memory that vLLM may take")
     max_model_len: int = Field(4096, ge=16, description="prompt and response together, in tokens")
     max_num_seqs: int = Field(512, ge=1, description="responses at one time")
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field("auto", description="numbers of the weights; auto: as stored")
     sleep: bool = Field(False, description="sleep mode: the weights leave the GPU between rounds, and come back without a restart")
     prefix_caching: bool = Field(True, description="compute a prompt once for all its samples")
     chat_template: Path | None = Field(None, description="Jinja file, for weights that bring none")
@@ -114,11 +117,12 @@ class VllmConfig(ServedConfig):
 
 
 class TransformersConfig(ModelConfig):
-    """The transformers library in this process (extra ``[local]``): for a CPU, or where there is no vLLM."""
+    """The transformers library in this process (extra [local]): for a CPU, or where there is no vLLM."""
 
+    model_config = ConfigDict(title="transformers")
     type: Literal["transformers"] = "transformers"
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 …")
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field("auto", description="numbers of the weights; auto: as stored")
     batch_size: int = Field(16, ge=1, description="responses at one time")
     max_model_len: int = Field(4096, ge=16, description="prompt and response together, in tokens")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from models.backend_config import Config
+from models.config_form import Config
 
 
 class TrainingData(Config):

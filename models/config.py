@@ -8,15 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from models.backend_config import BackendConfig, Config
+from models.backend_config import BackendConfig
+from models.config_form import Config
 from models.types import Limits
 
 SelectorName = Literal[
     "random", "oracle", "majority", "codet", "b4", "b4-outputs", "aces-c", "aces-o", "srank", "mbr-hard", "mbr-soft", "mpsc", "soft"
 ]  # fmt: skip
-WrappedName = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\+(informative|backed|examples))+$")]
+WrappedName = Annotated[str, Field(title="rule + filters", pattern=r"^[a-z0-9-]+(\+(informative|backed|examples))+$")]
 """A selector behind filters, or with the statement's examples: ``b4+informative`` (models/reward/wrapped.py)."""
 SELECTORS: tuple[SelectorName, ...] = ("random", "oracle", "majority", "codet", "b4", "b4-outputs")
 """What a run computes unless it names others: floor, ceiling, CodeRM, CodeT, and what ``auto`` stands for."""
@@ -30,10 +31,10 @@ WINNER_SELECTORS: tuple[WinnerSelector, ...] = ("majority", "codet", "mbr-hard")
 
 
 class BenchmarkConfig(Config):
-    """Which problems."""
+    """Which problems are solved."""
 
     name: str = Field(min_length=1, description="name in tables, MLflow and the database")
-    problems: Path = Field(description="P file (JSON Lines, .gz accepted)")
+    problems: Path = Field(title="File of problems", description="P file (JSON Lines, .gz accepted)")
     limit: int | None = Field(None, ge=1, description="only the first so many problems")
 
 
@@ -41,11 +42,13 @@ RuntimeName = Literal["auto", "docker", "process"]
 
 
 class SandboxConfig(Config):
-    """Where the cells run. ``auto`` is for a person at a terminal; a nightly run names its runtime."""
+    """Where every test runs against every solution, and what it may use."""
 
-    runtime: RuntimeName = "docker"
+    runtime: RuntimeName = Field(
+        "docker", description="hardened containers, or processes of this machine; auto is for a person at a terminal"
+    )
     workers: int | None = Field(None, ge=1, le=256, description="slots; default: one a core")
-    limits: Limits = Limits()
+    limits: Limits = Field(Limits(), title="Limits of a cell", description="a cell is one test against one solution")
     reuse: bool = Field(True, description="take known cells from the store")
     container_runtime: str | None = Field(
         None, min_length=1, description="with docker: a runtime that the engine knows beside its own, as runsc (gVisor)"
@@ -55,29 +58,32 @@ class SandboxConfig(Config):
 class TaskBounds(Config):
     """Least and most tests of one problem; zero is allowed."""
 
-    min_tests: int = Field(0, ge=0)
-    max_tests: int | None = Field(None, ge=0)
+    min_tests: int = Field(0, ge=0, description="least tests of this problem")
+    max_tests: int | None = Field(None, ge=0, description="most tests of this problem")
 
 
 class TextDifficultyConfig(Config):
-    """λ̂ from statements and first candidates."""
+    """Pass rates predicted from statements and first candidates."""
 
-    type: Literal["text"]
+    model_config = ConfigDict(title="Text")
+    type: Literal["text"] = "text"
     path: Path = Field(description="weights of `coderm calibrate difficulty`")
 
 
 class NllDifficultyConfig(Config):
-    """λ̂ from the likelihood of the first samples."""
+    """Pass rates predicted from the likelihood of the first samples."""
 
-    type: Literal["nll"]
+    model_config = ConfigDict(title="Likelihood")
+    type: Literal["nll"] = "nll"
     path: Path = Field(description="weights of `coderm calibrate difficulty`")
-    nll: Path = Field(description="likelihoods of this benchmark's samples")
+    nll: Path = Field(title="Likelihoods", description="likelihoods of this benchmark's samples")
 
 
 class ProbeDifficultyConfig(Config):
-    """λ̂ from hidden states of the policy model."""
+    """Pass rates predicted from hidden states of the policy model."""
 
-    type: Literal["probe"]
+    model_config = ConfigDict(title="Probe")
+    type: Literal["probe"] = "probe"
     path: Path = Field(description="weights of `coderm calibrate difficulty`")
     states: Path = Field(description="hidden states of this benchmark's prompts")
 
@@ -86,13 +92,15 @@ DifficultyConfig = Annotated[TextDifficultyConfig | NllDifficultyConfig | ProbeD
 
 
 class BudgetConfig(Config):
-    """How many tests a problem gets. ``all``: every test that was generated."""
+    """How many tests a problem gets."""
 
-    policy: Literal["all", "equal", "greedy", "adaptive", "beta", "lead", "racing", "futility"] = "all"
+    policy: Literal["all", "equal", "greedy", "adaptive", "beta", "lead", "racing", "futility"] = Field(
+        "all", description="all: every test that was generated; equal, greedy: decided before; the others: in rounds, by verdicts"
+    )
     mean_tests: float = Field(8, gt=0, description="average tests a problem, for every policy but all")
     mean_tokens: float | None = Field(None, gt=0, description="average tokens of tests a problem instead, for equal and greedy")
-    min_tests: int = Field(0, ge=0)
-    max_tests: int | None = Field(None, ge=1)
+    min_tests: int = Field(0, ge=0, description="least tests a problem, for equal and greedy")
+    max_tests: int | None = Field(None, ge=1, description="most tests a problem, for equal and greedy")
     difficulty: DifficultyConfig | None = Field(None, description="who predicts pass rates for greedy; default: its first test")
     only_winner: WinnerSelector | None = Field(
         None, description="best of n: run no cell that can no longer change this selector's first group; the rest is not_asked"
@@ -110,10 +118,10 @@ class BudgetConfig(Config):
 
 
 class GateConfig(Config):
-    """Bounds of the gates: of the matrix gate as shares of asked cells, of the sample gates as shares of responses."""
+    """Bounds beyond which the data is bad and the run stops."""
 
-    max_timeout_share: float = Field(0.25, ge=0, le=1)
-    max_invalid_test_share: float = Field(0.5, ge=0, le=1)
+    max_timeout_share: float = Field(0.25, ge=0, le=1, description="share of asked cells that may run into the time limit")
+    max_invalid_test_share: float = Field(0.5, ge=0, le=1, description="share of asked cells whose test is invalid")
     min_kept_share: float = Field(
         0.5, ge=0, le=1, description="least share of responses that hold what was asked for; duplicates do"
     )
@@ -135,28 +143,40 @@ class ConfidenceConfig(Config):
 
 
 class RunConfig(Config):
-    """One benchmark run."""
+    """What is run, by whom, where, and on what budget."""
 
     benchmark: BenchmarkConfig
-    policy: BackendConfig
-    tests: BackendConfig
-    n_solutions: int = Field(100, ge=1, le=10_000, description="candidates a problem")
-    n_tests: int = Field(100, ge=0, le=10_000, description="unit tests a problem")
-    selectors: tuple[SelectorName | WrappedName, ...] = Field(SELECTORS, min_length=1)
+    policy: BackendConfig = Field(title="Policy model", description="who writes the candidate solutions")
+    tests: BackendConfig = Field(title="Test generator", description="who writes the unit tests")
+    n_solutions: int = Field(100, ge=1, le=10_000, title="Solutions a problem", description="candidates of the policy model")
+    n_tests: int = Field(100, ge=0, le=10_000, title="Tests a problem", description="unit tests of the test generator")
+    selectors: tuple[Annotated[SelectorName, Field(title="rule")] | WrappedName, ...] = Field(
+        SELECTORS, min_length=1, description="rules that choose among the candidates: one row each in every table"
+    )
     statement_examples: bool = Field(
         False, description="read examples from the statements, run them first, and rank with and without them (NAME+examples)"
     )
-    k: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 10)
+    k: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 2, 10), title="k of pass@k", description="how many picks may be tried")
     sandbox: SandboxConfig = SandboxConfig()
     budget: BudgetConfig = BudgetConfig()
-    gates: GateConfig = GateConfig()
-    quality: QualityConfig = QualityConfig()
+    gates: GateConfig = Field(GateConfig(), title="Gates")
+    quality: QualityConfig = Field(QualityConfig(), title="Quality of the tests")
     confidence: ConfidenceConfig = ConfidenceConfig()
-    label: bool = Field(True, description="run the benchmark's own tests too, to know which solutions are right")
-    label_timeout_s: float = Field(3.0, gt=0, le=3600, description="CPU seconds of a ground-truth test; HumanEval's own is 3 s")
-    seed: int = Field(0, ge=0)
+    label: bool = Field(
+        True, title="Ground truth", description="run the benchmark's own tests too, to know which solutions are right"
+    )
+    label_timeout_s: float = Field(
+        3.0,
+        gt=0,
+        le=3600,
+        title="Limit of a ground-truth test, seconds",
+        description="CPU seconds; HumanEval's own is 3 s",
+    )
+    seed: int = Field(0, ge=0, description="of sampling and of every random choice: the same seed, the same run")
     problems_ahead: int = Field(256, ge=1, description="sampled problems that may wait for the sandbox; then the models wait")
-    shard_problems: int = Field(50, ge=1, description="problems a task; a cell is never a task")
+    shard_problems: int = Field(
+        50, ge=1, title="Problems a task", description="a shard: as many problems go through the run together"
+    )
 
     @model_validator(mode="after")
     def _abstention_has_a_source(self) -> RunConfig:

@@ -83,10 +83,19 @@ class Record(BaseModel):
 
 
 class Limits(Record):
-    """What a cell may use. ``timeout_s``: CPU seconds of its process tree; the wall limit is max(2 x, + 0.5 s)."""
+    """What a cell may use."""
 
-    timeout_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 1.0
-    memory_mib: Annotated[int, Field(ge=16, le=1 << 20)] = 512
+    timeout_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3600,
+            allow_inf_nan=False,
+            title="Time limit, seconds",
+            description="CPU seconds of the cell's process tree; the wall limit is max(2 x, + 0.5 s)",
+        ),
+    ] = 1.0
+    memory_mib: Annotated[int, Field(ge=16, le=1 << 20, title="Memory, MiB", description="of the cell's processes")] = 512
 
     @property
     def wall_s(self) -> float:

@@ -39,6 +39,24 @@ def test_the_form_is_the_schema_of_a_run(repo_root: Path) -> None:
     assert "docker" in str(definitions["SandboxConfig"]["properties"]["runtime"])
 
 
+def test_a_person_can_read_every_field_of_the_form() -> None:
+    """Sections have a title and say what they are for, or their class does; a value that is not set is a tab of its own."""
+    from models.config import RunConfig
+
+    schema = RunConfig.model_json_schema()
+    for model in (schema, *schema["$defs"].values()):
+        assert model["description"]
+        assert "Config" not in model["title"]
+        for name, field in model["properties"].items():
+            assert name == "type" or "description" in field or "$ref" in field, (model["title"], name)
+            assert "``" not in field.get("description", model["description"])
+            assert "const" not in field or field["enum"] == [field["const"]] == [field["default"]]
+    limit = schema["$defs"]["BenchmarkConfig"]["properties"]["limit"]["anyOf"]
+    assert [(tab["type"], tab["title"]) for tab in limit] == [("integer", "set"), ("null", "not set")]
+    titles = {name: schema["$defs"]["OpenAIConfig"]["properties"][name]["title"] for name in ("max_wait_s", "base_url")}
+    assert titles == {"max_wait_s": "Max wait, seconds", "base_url": "Base URL"}
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
