@@ -138,16 +138,23 @@ whole limit in every column; with stages it burns one, three at most."""
 
 
 def judge(
-    problems: Mapping[str, Problem], solution_sets: Sequence[SolutionSet], execute: Execute, limits: Limits
+    problems: Mapping[str, Problem],
+    solution_sets: Sequence[SolutionSet],
+    execute: Execute,
+    limits: Limits,
+    on_judged: Callable[[int], None] | None = None,
 ) -> Iterator[Judgement]:
-    """Labels of every solution set, in order: pre-checks first, then the truth. Raises InputError for a task without a problem."""
+    """Labels of every solution set, in order: pre-checks first, then the truth. Raises InputError for a task without a problem.
+
+    ``on_judged`` counts solutions of which no more cells will run.
+    """
     if foreign := [s.task_id for s in solution_sets if s.task_id not in problems]:
         raise InputError(f"solutions of task {foreign[0]!r} have no problem; expected a P line for each task of S")
     by_inputs = [problems[s.task_id] for s in solution_sets if problems[s.task_id].ground_truth.kind == "inputs"]
     plans = {m.task_id: input_plan(m) for m in execute(precheck_job(p, limits) for p in by_inputs)}
     sets = {s.task_id: s for s in solution_sets}
     known = {t: s for t, s in sets.items() if t not in plans or not plans[t].unknown}
-    matrices = _in_stages([label_job(problems[t], s, limits, plans.get(t)) for t, s in known.items()], execute)
+    matrices = _in_stages([label_job(problems[t], s, limits, plans.get(t)) for t, s in known.items()], execute, on_judged)
     for task_id, solutions in sets.items():
         plan = plans.get(task_id, InputPlan((), 0, 0))
         if task_id in matrices:
@@ -158,7 +165,9 @@ def judge(
         yield Judgement(labels, plan.dropped, plan.unknown)
 
 
-def _in_stages(jobs: Sequence[MatrixJob], execute: Execute) -> dict[str, PassMatrix]:
+def _in_stages(
+    jobs: Sequence[MatrixJob], execute: Execute, on_judged: Callable[[int], None] | None = None
+) -> dict[str, PassMatrix]:
     """Columns up to each stage for the rows that have not failed before it; cells after a failure stay ``not_asked``."""
     done: dict[str, PassMatrix] = {}
     for start, stop in zip((0, *STAGES), (*STAGES, None), strict=True):
@@ -166,6 +175,8 @@ def _in_stages(jobs: Sequence[MatrixJob], execute: Execute) -> dict[str, PassMat
         for matrix in execute([job for job in staged if start == 0 or (job.asked is not None and job.asked.any())]):
             earlier = done.get(matrix.task_id)
             done[matrix.task_id] = earlier.completed_by(matrix) if earlier else matrix
+            if on_judged:
+                on_judged(int((_failed(matrix) | matrix.asked[:, -1:].any(axis=1)).sum()))
     return done
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+from models.load import SlotLoad
 from models.run_record import Generation, GenerationRequest, GeneratorIdentity, Response, RunRecord
 from models.types import ExecutionContext, Limits, MatrixJob, PassMatrix
 
@@ -65,6 +66,11 @@ class Generator(Closeable, Protocol):
 
 class Executor(Closeable, Protocol):
     """Runs cells. A verdict comes back for every cell that was asked for, whatever the programs do."""
+
+    @property
+    def load(self) -> SlotLoad:
+        """What its slots went through since it was made."""
+        ...
 
     def context(self, limits: Limits) -> ExecutionContext:
         """Where and under what cells with these limits run."""

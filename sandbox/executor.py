@@ -22,6 +22,7 @@ from models.cell_shard import CellShard, ShardResult
 from models.config import SandboxConfig
 from models.errors import InputError, SandboxUnavailable
 from models.lines import MatrixLine
+from models.load import SlotLoad
 from models.ports import Executor, OnRows
 from models.types import ExecutionContext, Limits, MatrixJob, PassMatrix
 from sandbox import docker_runtime, process_runtime
@@ -123,10 +124,14 @@ class PooledExecutor:
         close: Callable[[], None] | None = None,
         kernel: str | None = None,
     ) -> None:
-        """``start(number, memory_mib)`` gives a fresh slot; ``close`` releases what they share; ``kernel``: of containers."""
+        """``start(number, memory_mib)`` gives a fresh slot; ``close`` releases what they share; ``kernel``: of containers.
+
+        ``load`` counts from here on, since slots start with the block that follows.
+        """
         self._version = sandbox_version() + (f"+{kernel}" if kernel else "")
         self._start, self._workers, self._sandbox, self._image = start, workers, sandbox, image
         self._release = close
+        self.load = SlotLoad(workers)
         self._slots: dict[int, Slot] = {}
         self._memory_mib: dict[int, int] = {}
         self._runs: list[Run] = []

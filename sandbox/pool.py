@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from models.errors import SandboxUnavailable
+from models.load import SlotLoad
 from models.ports import OnRows
 from models.types import ExecutionContext, Limits, MatrixJob, PassMatrix
 from sandbox.classify import Evidence
@@ -36,6 +37,11 @@ class Slots(Protocol):
     @property
     def workers(self) -> int:
         """How many."""
+        ...
+
+    @property
+    def load(self) -> SlotLoad:
+        """Where a run counts what its slots go through."""
         ...
 
     def context(self, limits: Limits) -> ExecutionContext:
@@ -105,6 +111,7 @@ class Run:
         work = PlannedJob(job, self._slots.context(job.limits))
         with self._change:
             self._jobs.append(work)
+            self._slots.load.queue.change(work.open_cells)
             self._pieces.extend(work.pieces())
             self._change.notify_all()
         return True
@@ -138,6 +145,8 @@ class Run:
                 self._slots.interrupt()
             for thread in self._threads:
                 thread.join(TICK_S)
+        left, self._jobs = sum(job.open_cells for job in self._jobs), deque()
+        self._slots.load.queue.change(-left)
 
     def _work(self, number: int) -> None:
         try:
@@ -169,7 +178,7 @@ class Run:
 
     def _drive(self, number: int, piece: Piece) -> None:
         """Run a piece; what a fault leaves over goes back into the queue. Raises SandboxUnavailable, with the piece given back."""
-        left = dict.fromkeys(piece.columns)
+        left, load, began = dict.fromkeys(piece.columns), self._slots.load, time.monotonic()
         try:
             slot = self._slots.slot(number, piece.work.job.limits.memory_mib)
             slot.load(piece.work, piece.work.problem(), piece.work.job.limits)
@@ -177,10 +186,15 @@ class Run:
                 self._run(slot, piece, batch, left)
         except InfraFault:
             self._slots.discard(number)
+            with self._change:
+                load.lost += not self._stopping  # a slot that a stop closed did not break
             self._give_back(piece, list(left))
         except SandboxUnavailable:
             self._give_back(piece, list(left), blameless=True)
             raise
+        finally:
+            with self._change:
+                load.busy_s += time.monotonic() - began
 
     def _run(self, slot: Slot, piece: Piece, columns: list[int], left: dict[int, None]) -> None:
         seen = (
@@ -202,6 +216,7 @@ class Run:
     def _record(self, piece: Piece, column: int, evidence: Evidence) -> None:
         with self._change:
             self._settled += piece.work.record(piece.solution, column, evidence)
+            self._slots.load.answered()
             if not piece.work.open_cells:
                 self._change.notify_all()
 
@@ -210,5 +225,6 @@ class Run:
             self._record(piece, left.pop(0), OURS)
         with self._change:
             if left and not self._stopping:
+                self._slots.load.retries += not blameless
                 self._pieces.append(Piece(piece.work, piece.solution, left, piece.attempt if blameless else 1))
                 self._change.notify()

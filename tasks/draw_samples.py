@@ -9,6 +9,7 @@ from prefect import task
 
 from models.backend_config import OpenAIConfig, ReplayConfig
 from models.config import RunConfig
+from models.operations import Operations
 from models.run_record import Generation
 from models.statement_examples import statement_tests, with_examples
 from models.types import Limits, MatrixJob, PassMatrix, Problem, SolutionSet, TestSet
@@ -16,9 +17,9 @@ from tasks.caching import RETRY_INFRA_ONLY
 from tasks.execute_matrix import execute_jobs, matrix_job
 from tasks.generate_tests import generate_tests, kept_tests, unit_test_request
 from tasks.overlap import Drawn, Plan, overlap
-from tasks.progress import progress_bar
-from tasks.resources import open_database, open_executor, open_stored_generator
+from tasks.resources import open_stored_generator
 from tasks.sample_solutions import kept_solutions, sample_solutions, solution_request, with_draws
+from tasks.sandbox_stage import sandbox_stage
 from tasks.shard import Shard, joined
 
 
@@ -37,18 +38,15 @@ def draw_and_execute(config: RunConfig, shards: Sequence[Shard]) -> list[Shard]:
     """All problems in one task, since a model is opened once. A second try finds finished samples and cells in the store."""
     whole = joined(shards)
     plan = _plan(config, whole)
-    with (
-        open_database() as store,
-        open_executor(config.sandbox) as executor,
-        progress_bar("sample and execute", None) as advance,
-    ):
-        cache = store if config.sandbox.reuse else None
+    models = partial(open_stored_generator, config.policy), partial(open_stored_generator, config.tests)
+    with sandbox_stage(config.sandbox, "sample", "sample and execute", plan.steps) as stage:
 
         def execute(jobs: Iterable[MatrixJob]) -> Iterator[PassMatrix]:
-            return execute_jobs(executor, jobs, cache, advance)
+            return execute_jobs(stage.executor, jobs, stage.cache, counts=stage.counts)
 
-        drawn = overlap(plan, partial(open_stored_generator, config.policy), partial(open_stored_generator, config.tests), execute)
-    return [_filled(config, shard, drawn, first=at == 0) for at, shard in enumerate(shards)]
+        drawn = overlap(plan, *models, execute, stage.advance)
+    done = stage.operations + Operations(levels=drawn.levels)
+    return [_filled(config, shard, drawn, done if at == 0 else None) for at, shard in enumerate(shards)]
 
 
 def _plan(config: RunConfig, whole: Shard) -> Plan:
@@ -73,10 +71,10 @@ def _all_cells(config: RunConfig, problem: Problem, solutions: SolutionSet, test
     return matrix_job(solutions, columns, config.sandbox.limits, problem)
 
 
-def _filled(config: RunConfig, shard: Shard, drawn: Drawn, *, first: bool) -> Shard:
-    """The shard's part. Times belong to the whole, so the first shard carries them."""
+def _filled(config: RunConfig, shard: Shard, drawn: Drawn, done: Operations | None) -> Shard:
+    """The shard's part. Times and ``done`` belong to the whole, so that the first shard carries them; the others have None."""
     tasks = list(shard.problems)
-    seconds = drawn.busy_s if first else {}
+    seconds = drawn.busy_s if done else {}
     shard = with_draws(shard, "solution", drawn.solutions, seconds.get("solution", 0.0))
     if config.n_tests:
         shard = with_draws(shard, "test", drawn.tests, seconds.get("test", 0.0))
@@ -85,5 +83,5 @@ def _filled(config: RunConfig, shard: Shard, drawn: Drawn, *, first: bool) -> Sh
         tests={t: kept_tests(drawn.tests[t]) if config.n_tests else TestSet(task_id=t, tests=()) for t in tasks},
         labels={t: drawn.labels[t] for t in tasks if t in drawn.labels},
         matrices={t: drawn.matrices[t] for t in tasks if t in drawn.matrices},
-        times={**shard.times, **({"wall": drawn.wall_s} if first else {})},
-    )
+        times={**shard.times, **({"wall": drawn.wall_s} if done else {})},
+    ).measured(done or Operations())

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from prefect import task
@@ -21,6 +20,7 @@ from models.budget import asked_columns
 from models.config import RunConfig
 from models.fingerprint import digest_json, digest_text
 from models.labelling import complete_source
+from models.operations import CellCounts, Operations
 from models.outputs import Outputs
 from models.ports import CachedCell, Executor, VerdictCache
 from models.reward.registry import bound_of
@@ -28,8 +28,7 @@ from models.reward.selector import VotesAndSize
 from models.reward.winner import cells_to_ask
 from models.types import BoolMatrix, ExecutionContext, Limits, MatrixJob, PassMatrix, Problem, SolutionSet, TestSet, Verdict
 from tasks.caching import RETRY_INFRA_ONLY
-from tasks.progress import progress_bar
-from tasks.resources import open_database, open_executor
+from tasks.sandbox_stage import sandbox_stage
 from tasks.shard import Shard
 from tasks.structured_log import note
 
@@ -40,15 +39,6 @@ WINNER_PROBLEMS = 64
 """Problems searched together: each round of one is short, and slots are kept busy by the others."""
 
 KnownCells = Mapping[str, Mapping[str, CachedCell]]
-
-
-@dataclass
-class CellCounts:
-    """What one execution did. ``cells``: all asked; ``reused``: of those, from the store; ``executed``: distinct ones that ran."""
-
-    cells: int = 0
-    reused: int = 0
-    executed: int = 0
 
 
 def matrix_job(
@@ -105,6 +95,8 @@ def execute_jobs(
 
     for matrix in executor.execute(unknown_cells(), on_cells, remember if cache is not None else None):
         job, known, have = waiting.popleft()
+        counts.infra += int(np.count_nonzero(matrix.verdicts == Verdict.NOT_RUN))
+        counts.timeouts += int(np.count_nonzero(matrix.verdicts == Verdict.TIMEOUT))
         remember(job, range(len(job.solutions)), matrix)
         yield _with_known(job, matrix, known, have)
 
@@ -224,32 +216,28 @@ def execute_matrix(config: RunConfig, shard: Shard, tests_asked: Mapping[str, in
         return shard
     jobs = [_shard_job(config, shard, t, None if tests_asked is None else tests_asked[t]) for t in open_tasks]
     total = sum(int(job.asked.sum()) if job.asked is not None else len(job.solutions) * len(job.tests) for job in jobs)
-    earlier, counts, began = shard.matrices, CellCounts(), time.monotonic()
-    with (
-        open_database() as store,
-        open_executor(config.sandbox) as executor,
-        progress_bar(f"execute shard {shard.index}", total) as advance,
-    ):
-        cache = store if config.sandbox.reuse else None
-        winner = config.budget.only_winner
+    earlier, winner = shard.matrices, config.budget.only_winner
+    with sandbox_stage(config.sandbox, "execute", f"execute shard {shard.index}", total) as stage:
         if winner is None:
-            done = execute_jobs(executor, jobs, cache, advance, counts)
+            done = execute_jobs(stage.executor, jobs, stage.cache, stage.advance, stage.counts)
         else:
-            done = execute_winners(executor, jobs, winner, cache, advance, counts)
+            done = execute_winners(stage.executor, jobs, winner, stage.cache, stage.advance, stage.counts)
         run = {m.task_id: earlier[m.task_id].completed_by(m) if m.task_id in earlier else m for m in done}
-    _note_execution(shard.index, counts, run.values(), time.monotonic() - began)
-    return shard.evolve(matrices={t: run.get(t) or earlier[t] for t in shard.problems})
+    _note_execution(shard.index, stage.operations, run.values())
+    return shard.evolve(matrices={t: run.get(t) or earlier[t] for t in shard.problems}).measured(stage.operations)
 
 
-def _note_execution(shard: int, counts: CellCounts, matrices: Iterable[PassMatrix], seconds: float) -> None:
+def _note_execution(shard: int, done: Operations, matrices: Iterable[PassMatrix]) -> None:
     """Throughput and shares of one shard; cells that could not be run are a warning, since they are our fault."""
     found = Counter({Verdict.NOT_RUN: 0, Verdict.TIMEOUT: 0, Verdict.TAMPERED: 0})
     for matrix in matrices:
         found.update({v: int(np.count_nonzero(matrix.verdicts == v)) for v in found})
     level = logging.WARNING if found[Verdict.NOT_RUN] else logging.INFO
-    shares = {verdict.label: count for verdict, count in found.items()}
-    done = {"cells": counts.cells, "reused": counts.reused, "executed": counts.executed, "seconds": round(seconds, 2)}
-    note("shard executed", level=level, shard=shard, **done, cells_per_s=round(counts.cells / max(seconds, 1e-3), 1), **shares)
+    seconds, shares = done.seconds("execute"), {verdict.label: count for verdict, count in found.items()}
+    counts = {"cells": done.cells, "reused": done.reused, "executed": done.executed, "seconds": round(seconds, 2)}
+    broken = {"retries": done.retries, "slots_lost": done.slots_lost}
+    speed = {"cells_per_s": round(done.cells / max(seconds, 1e-3), 1)}
+    note("shard executed", level=level, shard=shard, **counts, **speed, **shares, **broken)
 
 
 def _shard_job(config: RunConfig, shard: Shard, task_id: str, count: int | None) -> MatrixJob:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 from prefect import task
 
 from models.backend_config import ReplayConfig
 from models.config import RunConfig
+from models.operations import of_stage
 from models.prompts import test_prompt
 from models.run_record import Generation, GenerationRequest
 from models.statement_examples import statement_tests, with_examples
@@ -20,8 +23,11 @@ def generate_tests(config: RunConfig, shard: Shard) -> Shard:
     """Add the shard's tests; none where ``n_tests`` is 0. Raises ExhaustedError, BackendUnavailable."""
     if config.n_tests == 0:
         return shard.evolve(tests={t: TestSet(task_id=t, tests=()) for t in shard.problems})
-    drawn, seconds = draw(config.tests, [unit_test_request(config, p, shard.solutions[t]) for t, p in shard.problems.items()])
-    return with_draws(shard, "test", drawn, seconds).evolve(tests={t: kept_tests(drawn[t]) for t in shard.problems})
+    began = time.time()
+    requests = [unit_test_request(config, p, shard.solutions[t]) for t, p in shard.problems.items()]
+    drawn, seconds = draw(config.tests, requests, f"tests shard {shard.index}")
+    filled = with_draws(shard, "test", drawn, seconds).measured(of_stage("sample", began))
+    return filled.evolve(tests={t: kept_tests(drawn[t]) for t in shard.problems})
 
 
 def add_examples(config: RunConfig, shard: Shard) -> Shard:

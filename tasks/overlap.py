@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from models.labelling import judge
+from models.load import Level
 from models.ports import Generator
 from models.run_record import Generation, GenerationRequest
 from models.types import Labels, Limits, MatrixJob, PassMatrix, Problem, SolutionSet
@@ -40,10 +41,16 @@ class Plan:
     together: bool
     ahead: int
 
+    @property
+    def steps(self) -> int:
+        """A step is one problem sampled, tested, judged, or executed."""
+        parts = (self.ask_solutions, self.ask_tests, self.label_limits, self.ask_tests and self.cells_of)
+        return len(self.problems) * sum(part is not None for part in parts)
+
 
 @dataclass
 class Drawn:
-    """Everything by task id. ``busy_s``: seconds of each model; ``wall_s``: of the whole."""
+    """Everything by task id. ``busy_s``: seconds of each model; ``wall_s``: of the whole; ``levels``: what waited for whom."""
 
     solutions: dict[str, Generation] = field(default_factory=dict)
     tests: dict[str, Generation] = field(default_factory=dict)
@@ -51,12 +58,18 @@ class Drawn:
     matrices: dict[str, PassMatrix] = field(default_factory=dict)
     busy_s: dict[str, float] = field(default_factory=dict)
     wall_s: float = 0.0
+    levels: dict[str, Level] = field(default_factory=dict)
 
 
-def overlap(plan: Plan, policy: OpenModel, generator: OpenModel, execute: Execute) -> Drawn:
-    """Run the plan. Raises the first failure of any part, once the others have stopped; stored samples and cells are kept."""
+def overlap(
+    plan: Plan, policy: OpenModel, generator: OpenModel, execute: Execute, advance: Callable[[int], None] = lambda _count: None
+) -> Drawn:
+    """Run the plan; ``advance`` counts finished steps, of ``plan.steps``.
+
+    Raises the first failure of any part, once the others have stopped; stored samples and cells are kept.
+    """
     began = time.monotonic()
-    work = _Work(plan, execute)
+    work = _Work(plan, execute, advance)
     with ThreadPoolExecutor(3, thread_name_prefix="overlap") as pool:
         tasks = [pool.submit(work.guarded, step) for step in work.steps(policy, generator)]
         try:
@@ -66,6 +79,7 @@ def overlap(plan: Plan, policy: OpenModel, generator: OpenModel, execute: Execut
             raise
     _raise_first(tasks)
     work.drawn.wall_s = time.monotonic() - began
+    work.drawn.levels = work.levels()
     return work.drawn
 
 
@@ -79,13 +93,18 @@ def _raise_first(tasks: Iterable[Future[None]]) -> None:
 class _Work:
     """The threads' common ground. Each dictionary of ``drawn`` is written by one thread."""
 
-    def __init__(self, plan: Plan, execute: Execute) -> None:
-        self.plan, self.drawn = plan, Drawn()
+    def __init__(self, plan: Plan, execute: Execute, advance: Callable[[int], None]) -> None:
+        self.plan, self.drawn, self.advance = plan, Drawn(), advance
         self.stop = threading.Event()
         self.sandbox = SharedSandbox(execute, self.stop)
         self._to_label: Channel[SolutionSet] = Channel(plan.ahead, self.stop)
         self._to_ask: Channel[GenerationRequest] = Channel(plan.ahead, self.stop)
         self._room = threading.Semaphore(plan.ahead)
+
+    def levels(self) -> dict[str, Level]:
+        """Jobs that waited for the sandbox, and problems that waited for the test generator where that worked beside the policy."""
+        asked = {"waiting_model": self._to_ask.waiting.read()} if self.plan.together and self.plan.ask_tests else {}
+        return {"waiting_sandbox": self.sandbox.waiting.read(), **asked}
 
     def guarded(self, step: Callable[[], None]) -> None:
         """Run one step; its failure stops the others."""
@@ -111,6 +130,7 @@ class _Work:
         with policy() as model:
             for generation in model.generate([self.plan.ask_solutions(p) for p in self.plan.problems.values()]):
                 self.drawn.solutions[generation.task_id] = generation
+                self.advance(1)
                 if self.plan.label_limits:
                     self._to_label.put(kept_solutions(generation))
                 if self.plan.together and self.plan.ask_tests:
@@ -129,6 +149,7 @@ class _Work:
         with generator() as model:
             for generation in model.generate(requests):
                 self.drawn.tests[generation.task_id] = generation
+                self.advance(1)
                 if self.plan.cells_of:
                     self._run_cells(generation)
             self.drawn.busy_s["test"] = model.busy_s
@@ -145,6 +166,7 @@ class _Work:
     def _keep(self, future: Future[PassMatrix]) -> None:
         matrix = future.result()
         self.drawn.matrices[matrix.task_id] = matrix
+        self.advance(1)
         self._room.release()
 
     def _label(self) -> None:
@@ -152,3 +174,4 @@ class _Work:
         for sets in self._to_label.batches():
             for judged in judge(self.plan.problems, sets, self.sandbox.execute, self.plan.label_limits):
                 self.drawn.labels[judged.labels.task_id] = judged.labels
+                self.advance(1)

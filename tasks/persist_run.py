@@ -11,6 +11,7 @@ from models.backend_config import ReplayConfig
 from models.config import RunConfig
 from models.costs import sampling_metrics
 from models.fingerprint import digest_json
+from models.operations import TIMELINE, operations_metrics
 from models.reward.registry import DEFAULT
 from models.run_record import Allocation, GateResult, GeneratorIdentity, RunRecord
 from tasks.caching import ONCE
@@ -37,12 +38,12 @@ def assemble_run(
         labels=whole.labels,
         rankings=scores.rankings,
         allocation=allocation,
-        metrics={**scores.metrics, **_costs(config, whole, scores)},
+        metrics={**scores.metrics, **_costs(config, whole, scores), **operations_metrics(whole.operations, header.seconds)},
         generators=_generators(config),
         prompt_digests=whole.prompt_digests,
         samples=whole.samples,
         gates=tuple(gates),
-        budget_curves=scores.curves,
+        budget_curves={**scores.curves, TIMELINE: whole.operations.timeline.rows()},
         provenance={**header.provenance(), **_dataset_digests(whole)},
     )
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from models.operations import TIMELINE
 from models.run_record import RunRecord
 from models.types import Verdict
 
-NO_POLICY = ("scaling", "confidence", "quintiles")
+NO_POLICY = ("scaling", "confidence", "quintiles", TIMELINE)
 """Curves of a run that are not over a budget."""
 DPI = 110
 """A figure of 7 x 4 inches is then 25 to 40 kB."""

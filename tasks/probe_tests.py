@@ -7,7 +7,6 @@ benchmark's own tests as well, which tells those that may be equivalent. A probl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +22,7 @@ from tasks.caching import RETRY_INFRA_ONLY
 from tasks.execute_matrix import execute_jobs, matrix_job
 from tasks.jsonl import read_lines
 from tasks.label_solutions import judge_all
-from tasks.progress import progress_bar
-from tasks.resources import open_database, open_executor
+from tasks.sandbox_stage import sandbox_stage
 from tasks.select_and_score import read_labels, read_matrices
 from tasks.shard import Shard
 
@@ -74,12 +72,8 @@ def probe_all(
     sets = {t: _rows(problems[t], mutants) for t in matrices if t in tests and problems[t].reference is not None}
     jobs = [_job(problems[t], rows, tests[t], matrices[t], sandbox.limits) for t, rows in sets.items()]
     asked = sum(int(job.asked.sum()) for job in jobs if job.asked is not None)
-    with (
-        open_database() if sandbox.reuse else nullcontext() as cache,
-        open_executor(sandbox) as executor,
-        progress_bar("probe the tests", asked) as advance,
-    ):
-        done = {m.task_id: m for m in execute_jobs(executor, jobs, cache, advance)}
+    with sandbox_stage(sandbox, "probe", "probe the tests", asked) as stage:
+        done = {m.task_id: m for m in execute_jobs(stage.executor, jobs, stage.cache, stage.advance)}
     proven = _proven(problems, sets, sandbox.model_copy(update={"limits": truth})) if mutants else {}
     return {t: Probe(matrix, proven.get(t, ())) for t, matrix in done.items()}
 
@@ -99,5 +93,5 @@ def _proven(
 ) -> dict[str, tuple[bool | None, ...]]:
     """Mutants that the ground truth finds wrong, in the order of the rows after the reference."""
     only: Sequence[SolutionSet] = [SolutionSet(task_id=t, solutions=rows.solutions[1:]) for t, rows in sets.items()]
-    judged = judge_all(problems, [s for s in only if s.solutions], sandbox, "judge the mutants")
+    judged, _ = judge_all(problems, [s for s in only if s.solutions], sandbox, "judge the mutants")
     return {j.labels.task_id: tuple(None if c is None else not c for c in j.labels.correct) for j in judged}

@@ -1,5 +1,5 @@
-"""What a person sees while a run is under way: progress bars on stderr, and only on a terminal, since logs and pipes stay clean and
-stdout belongs to results; and no traceback of an error that has a line of its own."""
+"""What a person sees while a run is under way: progress in the Prefect UI, and bars on stderr, only on a terminal, since logs and
+pipes stay clean and stdout belongs to results; and no traceback of an error that has a line of its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from models.errors import CodeRMError
+from tasks.progress_artifact import progress_artifact
 
 ERR = Console(stderr=True)
 
@@ -29,7 +30,18 @@ def _keep_the_line(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Yield ``advance(count)``. ``total`` None: unknown. Without a terminal ``advance`` does nothing."""
+    """Yield ``advance(count)``, for any thread. ``total`` None: unknown. In a flow run the Prefect UI shows it as well."""
+    with progress_artifact(description, total or 0) as show, _terminal_bar(description, total) as draw:
+
+        def advance(count: int) -> None:
+            show(count)
+            draw(count)
+
+        yield advance
+
+
+@contextmanager
+def _terminal_bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     if not ERR.is_terminal:
         yield lambda _count: None
         return

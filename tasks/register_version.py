@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.confidence import Calibrator
 from models.errors import InputError
+from models.operations import results_of
 from models.reward_version import RewardVersion, probe_spec, version_of_run
 from models.run_record import RunRecord
 from tasks import model_registry as registry
@@ -190,7 +191,8 @@ def _link_metrics(client: MlflowClient, mlflow_run: Any, model_id: str, run: Run
     (name, digest, _), *_ = datasets(run)
     now, run_id = int(time.time() * 1000), mlflow_run.info.run_id
     linked = {"dataset_name": name, "dataset_digest": digest, "run_id": run_id, "model_id": model_id}
-    metrics = [Metric(key, value, now, 0, **linked) for key, value in mlflow_run.data.metrics.items() if not key.startswith("bon")]
+    found = results_of(mlflow_run.data.metrics)
+    metrics = [Metric(key, value, now, 0, **linked) for key, value in found.items() if not key.startswith("bon")]
     client.log_batch(run_id, metrics=metrics[:1000])
 
 

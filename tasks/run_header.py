@@ -32,6 +32,11 @@ class RunHeader:
         self.git_sha = git_sha()
 
     @property
+    def seconds(self) -> float:
+        """Since the run, or its resumption, began."""
+        return (datetime.now(UTC) - datetime.fromisoformat(self.created_at)).total_seconds()
+
+    @property
     def report_path(self) -> Path:
         """Where the run's page goes."""
         return self.settings.root / "reports" / f"{self.run_id}.html"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from prefect import task
@@ -9,6 +10,7 @@ from prefect import task
 from models.backend_config import BackendConfig, ReplayConfig
 from models.config import RunConfig
 from models.fingerprint import digest_json
+from models.operations import of_stage
 from models.prompts import solution_prompt
 from models.run_record import Generation, GenerationRequest, SampleCounts
 from models.types import Problem, SolutionSet
@@ -24,8 +26,11 @@ SEED_STRIDE = 1 << 14
 @task(name="sample-solutions", task_run_name="sample-{shard.index}", **RETRY_INFRA_ONLY)
 def sample_solutions(config: RunConfig, shard: Shard) -> Shard:
     """Add the shard's solutions. Raises ExhaustedError, BackendUnavailable."""
-    drawn, seconds = draw(config.policy, [solution_request(config, problem) for problem in shard.problems.values()])
-    return with_draws(shard, "solution", drawn, seconds).evolve(solutions={t: kept_solutions(drawn[t]) for t in shard.problems})
+    began = time.time()
+    requests = [solution_request(config, problem) for problem in shard.problems.values()]
+    drawn, seconds = draw(config.policy, requests, f"sample shard {shard.index}")
+    filled = with_draws(shard, "solution", drawn, seconds).measured(of_stage("sample", began))
+    return filled.evolve(solutions={t: kept_solutions(drawn[t]) for t in shard.problems})
 
 
 def with_draws(shard: Shard, kind: str, drawn: Mapping[str, Generation], seconds: float) -> Shard:
@@ -37,10 +42,10 @@ def with_draws(shard: Shard, kind: str, drawn: Mapping[str, Generation], seconds
     )
 
 
-def draw(backend: BackendConfig, requests: Sequence[GenerationRequest]) -> tuple[dict[str, Generation], float]:
+def draw(backend: BackendConfig, requests: Sequence[GenerationRequest], title: str) -> tuple[dict[str, Generation], float]:
     """(task id → generation, seconds of the model) for all requests. Raises ExhaustedError, BackendUnavailable."""
     drawn: dict[str, Generation] = {}
-    with open_stored_generator(backend) as model, progress_bar("sample", len(requests)) as advance:
+    with open_stored_generator(backend) as model, progress_bar(title, len(requests)) as advance:
         for generation in model.generate(requests):
             drawn[generation.task_id] = generation
             advance(1)

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar, cast
 
 from prefect.utilities.annotations import quote
 
+from models.operations import Operations
 from models.run_record import SampleCounts
 from models.types import Labels, PassMatrix, Problem, SolutionSet, TestSet
 
@@ -20,7 +21,18 @@ T = TypeVar("T")
 class Shard:
     """Frozen by convention: ``evolve`` gives a new one. Keys of the mappings are task ids, in benchmark order."""
 
-    __slots__ = ("index", "labels", "matrices", "problems", "prompt_digests", "samples", "solutions", "tests", "times")
+    __slots__ = (
+        "index",
+        "labels",
+        "matrices",
+        "operations",
+        "problems",
+        "prompt_digests",
+        "samples",
+        "solutions",
+        "tests",
+        "times",
+    )
 
     def __init__(
         self,
@@ -34,10 +46,12 @@ class Shard:
         prompt_digests: Mapping[str, Mapping[str, str]] | None = None,
         samples: Mapping[str, Mapping[str, SampleCounts]] | None = None,
         times: Mapping[str, float] | None = None,
+        operations: Operations | None = None,
     ) -> None:
         """``prompt_digests``, ``samples``: "solution" and "test" → task id → digest of the prompt, what became of the responses.
 
         ``times``: seconds in which a model was at work, under "solution" and "test", and of the whole, under "wall".
+        ``operations``: what the stages that this shard went through measured of themselves.
         """
         self.index = index
         self.problems = dict(problems)
@@ -48,11 +62,16 @@ class Shard:
         self.prompt_digests = dict(prompt_digests or {})
         self.samples = dict(samples or {})
         self.times = dict(times or {})
+        self.operations = operations or Operations()
 
     def evolve(self, **changes: Any) -> Self:
         """A copy with some fields replaced."""
         fields = {name: getattr(self, name) for name in self.__slots__ if name != "index"}
         return type(self)(self.index, **{**fields, **changes})
+
+    def measured(self, done: Operations) -> Self:
+        """A copy that also went through this."""
+        return self.evolve(operations=self.operations + done)
 
 
 def split(problems: Mapping[str, Problem], size: int) -> list[Shard]:
@@ -73,6 +92,7 @@ def joined(shards: Iterable[Shard]) -> Shard:
             whole.samples[kind] = {**whole.samples.get(kind, {}), **counts}
         for name, seconds in shard.times.items():
             whole.times[name] = whole.times.get(name, 0.0) + seconds
+        whole.operations += shard.operations
     return whole
 
 

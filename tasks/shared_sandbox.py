@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
 
+from models.load import Gauge
 from models.types import MatrixJob, PassMatrix
 
 T = TypeVar("T")
@@ -29,13 +30,15 @@ class Channel(Generic[T]):
     """A bounded queue with an end. One reader; ``stop`` ends both sides."""
 
     def __init__(self, bound: int, stop: threading.Event) -> None:
-        """``bound``: items that may wait."""
+        """``bound``: items that may wait; ``waiting`` counts them, and the one that its writer has no room for."""
+        self.waiting = Gauge()
         self._items: queue.Queue[T | None] = queue.Queue(bound)
         self._stop = stop
         self._ended = False
 
     def put(self, item: T | None) -> None:
         """Wait for room. Raises Stopped."""
+        self.waiting.change(item is not None)
         while True:
             if self._stop.is_set():
                 raise Stopped
@@ -57,6 +60,7 @@ class Channel(Generic[T]):
                 batch.append(self._items.get_nowait())  # one reader: what is there stays there
             self._ended = batch[-1] is None
             if items := [item for item in batch if item is not None]:
+                self.waiting.change(-len(items))
                 yield items
 
     def __iter__(self) -> Iterator[T]:
@@ -76,13 +80,18 @@ class SharedSandbox:
     """``run`` drives the sandbox in one thread; ``submit`` and ``execute`` may be called in any other."""
 
     def __init__(self, execute: Execute, stop: threading.Event) -> None:
-        """``execute``: jobs in, matrices out, in order (``tasks.execute_matrix.execute_jobs`` with its executor and store)."""
+        """``execute``: jobs in, matrices out, in order (``tasks.execute_matrix.execute_jobs`` with its executor and store).
+
+        ``waiting``: jobs that no slot has begun and the executor has not asked for yet.
+        """
         self._execute, self._stop = execute, stop
+        self.waiting = Gauge()
         self._waiting: queue.SimpleQueue[tuple[MatrixJob, Future[PassMatrix]]] = queue.SimpleQueue()
 
     def submit(self, job: MatrixJob) -> Future[PassMatrix]:
         """Queue a job; its matrix comes as the future's result."""
         future: Future[PassMatrix] = Future()
+        self.waiting.change(1)
         self._waiting.put((job, future))
         return future
 
@@ -114,6 +123,7 @@ class SharedSandbox:
         def jobs() -> Iterator[MatrixJob]:
             entry: tuple[MatrixJob, Future[PassMatrix]] | None = first
             while entry is not None and not self._stop.is_set():
+                self.waiting.change(-1)
                 running.append(entry[1])
                 yield entry[0]
                 entry = self._next_now()

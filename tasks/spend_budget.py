@@ -25,8 +25,7 @@ from models.types import PassMatrix
 from tasks.allocate_budget import allocate_budget, probe_counts
 from tasks.caching import RETRY_INFRA_ONLY
 from tasks.execute_matrix import execute_jobs, execute_matrix, matrix_job
-from tasks.progress import progress_bar
-from tasks.resources import open_database, open_executor
+from tasks.sandbox_stage import sandbox_stage
 from tasks.shard import Shard, joined
 
 IN_ROUNDS = {"adaptive": "cells seen so far: scouts first", **dict.fromkeys(RULES, "cells seen so far: the rule of that name")}
@@ -38,7 +37,8 @@ def spend_budget(config: RunConfig, shards: Sequence[Shard]) -> tuple[list[Shard
     whole = joined(shards)
     if config.budget.policy in IN_ROUNDS:
         done, allocation = execute_rounds(config, whole)
-        return [shard.evolve(matrices={t: done.matrices[t] for t in shard.problems}) for shard in shards], allocation
+        parts = [shard.evolve(matrices={t: done.matrices[t] for t in shard.problems}) for shard in shards]
+        return [*(part.measured(done.operations) for part in parts[:1]), *parts[1:]], allocation
     probe = probe_counts(config, whole)
     if probe is not None:
         shards = [execute_matrix(config, shard, probe) for shard in shards]
@@ -48,15 +48,14 @@ def spend_budget(config: RunConfig, shards: Sequence[Shard]) -> tuple[list[Shard
 
 @task(name="execute-rounds", **RETRY_INFRA_ONLY)
 def execute_rounds(config: RunConfig, whole: Shard) -> tuple[Shard, Allocation]:
-    """Drive the policy's course; known cells are taken from the store. ``tests`` of the allocation: those that ran on everybody."""
+    """Drive the policy's course; known cells are taken from the store. ``tests`` of the allocation: those that ran on everybody.
+
+    The shard that comes back carries what these rounds measured, and not what was measured before them.
+    """
     matrices: dict[str, PassMatrix] = {}
     shapes = {t: Shape(len(s.solutions), whole.tests[t].digests) for t, s in whole.solutions.items()}
     total = round(config.budget.mean_tests * len(shapes))
-    with (
-        open_database() as store,
-        open_executor(config.sandbox) as executor,
-        progress_bar("execute in rounds", total * config.n_solutions) as advance,
-    ):
+    with sandbox_stage(config.sandbox, "execute", "execute in rounds", total * config.n_solutions) as stage:
 
         def execute(wanted: Cells) -> Known:
             """Ask the sandbox, and lay the answer over what is there."""
@@ -64,7 +63,7 @@ def execute_rounds(config: RunConfig, whole: Shard) -> tuple[Shard, Allocation]:
                 matrix_job(whole.solutions[t], whole.tests[t], config.sandbox.limits, whole.problems[t], cells)
                 for t, cells in wanted.items()
             ]
-            for matrix in execute_jobs(executor, jobs, store if config.sandbox.reuse else None, advance):
+            for matrix in execute_jobs(stage.executor, jobs, stage.cache, stage.advance, stage.counts):
                 before = matrices.get(matrix.task_id)
                 matrices[matrix.task_id] = before.completed_by(matrix) if before else matrix
             return {t: matrices[t] for t in wanted}
@@ -72,7 +71,8 @@ def execute_rounds(config: RunConfig, whole: Shard) -> tuple[Shard, Allocation]:
         trail = drive(_course(config, shapes, total), execute)
         execute({t: _nothing(shape) for t, shape in shapes.items() if t not in matrices})
     ordered = {t: matrices[t] for t in whole.problems}
-    return whole.evolve(matrices=ordered), _allocation(config, shapes, ordered, trail)
+    done = whole.evolve(matrices=ordered, operations=stage.operations)
+    return done, _allocation(config, shapes, ordered, trail)
 
 
 def _course(config: RunConfig, shapes: dict[str, Shape], total: int) -> Course:

@@ -5,6 +5,7 @@ Names are the contract that lets runs be compared: the same metrics, the same ta
                ``b4:examples`` there
     bon/…      accuracy, accuracy_lo, accuracy_hi against tests: the step is the mean number of tests, rounded. ``bon/accuracy`` is
                the equal budget (the reference curve), ``bon/<policy>/accuracy`` any other policy
+    ops/timeline/cells_per_s, ops/timeline/queue    the step is the second since the first cell
     undefined  NaN and infinite values are left out (MLflow turns an infinity into 1.8e308), and counted in ``undefined_metrics``
 """
 
@@ -12,10 +13,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from models.fingerprint import digest_json
+from models.operations import PREFIX, TIMELINE
 from models.run_record import RunRecord
 from models.types import Labels, PassMatrix, Ranking
 from tasks.plots import curve_points
@@ -44,7 +46,8 @@ def parameters(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def metric_points(run: RunRecord) -> tuple[list[Point], list[str]]:
     """(points, names of undefined values). Each (name, step) occurs once."""
-    wanted = {**{(name.replace("+", ":"), 0): value for name, value in run.metrics.items()}, **_curve_metrics(run.budget_curves)}
+    scalars = {(name.replace("+", ":"), 0): value for name, value in run.metrics.items()}
+    wanted = {**scalars, **_curve_metrics(run.budget_curves), **_timeline_metrics(run.budget_curves.get(TIMELINE, ()))}
     points = [(name, step, float(value)) for (name, step), value in wanted.items() if math.isfinite(value)]
     return points, [f"{name}@{step}" if step else name for (name, step), value in wanted.items() if not math.isfinite(value)]
 
@@ -59,6 +62,11 @@ def _curve_metrics(curves: Mapping[str, Any]) -> dict[tuple[str, int], float]:
                 if key in point:
                     found[f"{stem}/{name}", step] = float(point[key])
     return found
+
+
+def _timeline_metrics(rows: Iterable[Sequence[float]]) -> dict[tuple[str, int], float]:
+    names = (f"{PREFIX}{TIMELINE}/cells_per_s", f"{PREFIX}{TIMELINE}/queue")
+    return {(name, int(second)): value for second, *values in rows for name, value in zip(names, values, strict=True)}
 
 
 def tags(run: RunRecord, undefined: Iterable[str]) -> dict[str, str]:

@@ -27,10 +27,11 @@ from typing import Any
 import numpy as np
 
 from models.config import SandboxConfig
+from models.operations import CellCounts
 from models.types import Limits, MatrixJob, PassMatrix, Verdict
 from sandbox.docker_runtime import connect
 from sandbox.executor import docker_executor
-from tasks.execute_matrix import CellCounts, execute_jobs
+from tasks.execute_matrix import execute_jobs
 from tasks.progress import progress_bar
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -113,17 +113,35 @@ def test_a_run_is_remembered_tracked_shown_and_rebuilt(server: None, bench: Path
 
     by_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.provenance["prefect_flow_run_id"]]))
     with get_client(sync_client=True) as client:
-        keys = {a.key for a in client.read_artifacts(artifact_filter=by_run)}
-    assert {"squares-selectors", "squares-problems", "squares-run"} <= keys
+        shown = {a.key: a for a in client.read_artifacts(artifact_filter=by_run)}
+    assert {"squares-selectors", "squares-problems", "squares-run"} <= set(shown)
+    progress = {key: a for key, a in shown.items() if a.type == "progress"}
+    stages = {f"progress-{stage}-shard-{shard}" for stage in ("sample", "tests", "execute", "label") for shard in (0, 1)}
+    assert set(progress) == stages
+    assert {a.data for a in progress.values()} == {100.0}
+    assert progress["progress-execute-shard-0"].description == "execute shard 0: 32 of 32"
+
+    counted = [run.metrics[f"ops/{name}"] for name in ("cells", "cells_executed", "cells_reused", "retries", "slots_lost")]
+    assert counted == [60, 40, 20, 0, 0]  # 48 and 12 of the truth; the second shard's programs and tests are those of the first
+    assert run.metrics["ops/infra_error_share"] == run.metrics["ops/timeout_share"] == 0.0
+    assert run.metrics["ops/queue_max"] == 32.0
+    assert 0 < run.metrics["ops/slot_busy_share"] <= 1
+    assert run.metrics["ops/execute_s"] + run.metrics["ops/label_s"] <= run.metrics["ops/total_s"]
+    assert sum(rate for _, rate, _ in run.budget_curves["timeline"]) == 40.0
+    history = MlflowClient(summary["mlflow_uri"]).get_metric_history(summary["mlflow_run_id"], "ops/timeline/cells_per_s")
+    assert sum(point.value for point in history) == 40.0
 
 
 def test_a_second_run_executes_nothing_new_and_counts_nothing_twice(server: None, bench: Path) -> None:
     from flows.benchmark import benchmark
+    from models.operations import results_of
     from tasks.resources import open_database
 
     first, second = benchmark(config(bench)), benchmark(config(bench))
     assert first["run_id"] != second["run_id"]
-    assert first["metrics"] == second["metrics"]
+    assert results_of(first["metrics"]) == results_of(second["metrics"])
+    assert (second["metrics"]["ops/cells_executed"], second["metrics"]["ops/reuse_share"]) == (0.0, 1.0)
+    assert "ops/infra_error_share" not in second["metrics"]
     with open_database() as store:
         a, b = store.load_run(first["run_id"]), store.load_run(second["run_id"])
     assert (a.matrices["sq/0"].duration_ms == b.matrices["sq/0"].duration_ms).all()

@@ -96,6 +96,9 @@ def test_a_run_breaks_off_is_resumed_and_needs_no_server_the_second_time(
     assert run.metrics["sampling/test/tokens_out"] == 96
     assert run.metrics["sampling/solution/reused_share"] == 1.0
     assert 0 < run.metrics["sampling/busy_share"] <= 1
+    assert run.metrics["ops/waiting_sandbox_max"] >= 1
+    assert run.metrics["ops/waiting_model_max"] >= 1
+    assert run.metrics["ops/sample_s"] == run.metrics["ops/sandbox_s"]
     assert run.generators["solution"].sampling["temperature"] == 0.8
     page = Path(told["report"]).read_text()
     assert "Sampling and its costs" in page

@@ -56,6 +56,9 @@ def interrupted(executor: PooledExecutor, fault: Callable[[], None]) -> list[lis
     with executor:
         [matrix] = executor.execute([slow_job(40)], on_cells=count)
     assert strikes == 3
+    assert executor.load.lost >= 1  # a strike may find a slot that is already gone
+    assert executor.load.retries >= 1
+    assert executor.load.queue.read().most == 120
     return [[Verdict(int(code)).label for code in row] for row in matrix.verdicts]
 
 
