@@ -126,6 +126,15 @@ class TransformersConfig(ModelConfig):
     batch_size: int = Field(16, ge=1, description="responses at one time")
     max_model_len: int = Field(4096, ge=16, description="prompt and response together, in tokens")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _takes_no_adapter(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("lora") is not None:
+            raise ValueError(
+                "'lora': type 'transformers' takes no adapter; expected type 'vllm', or a model that the adapter was merged into"
+            )
+        return data
+
 
 LiveConfig = OpenAIConfig | VllmConfig | TransformersConfig
 

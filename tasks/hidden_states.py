@@ -13,7 +13,7 @@ from models.prompts import solution_prompt
 from models.types import Problem
 from tasks.difficulty_files import save_states
 from tasks.jsonl import read_lines
-from tasks.progress import progress_bar
+from tasks.progress import progress_bar, say
 from tasks.settings import load_settings
 
 
@@ -27,7 +27,7 @@ def write_states(config: RunConfig, out: Path) -> dict[str, int]:
     if isinstance(policy, TransformersConfig):
         stream = states_by_transformers(policy, prompts)
     else:
-        stream = states_by_vllm(policy, prompts, load_settings().root)
+        stream = states_by_vllm(policy, prompts, load_settings().root, say)
     states = {}
     with progress_bar("hidden states", len(prompts)) as advance:
         for task, state in stream:

@@ -14,8 +14,7 @@ from models.errors import InputError
 
 PATHS = (
     ("benchmark", "problems"),
-    ("policy", "path"),
-    ("tests", "path"),
+    *((stage, key) for stage in ("policy", "tests") for key in ("path", "lora", "chat_template")),
     ("confidence", "calibrator"),
     *(("budget", "difficulty", key) for key in ("path", "nll", "states")),
 )

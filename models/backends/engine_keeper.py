@@ -5,7 +5,7 @@ keeper, and not the coordinator, is the engine's parent: it starts the tree in a
 parent, and kills all of it when its standard input ends or its parent changes, that is also when the coordinator is killed with
 SIGKILL. (A death signal alone would not do: it is tied to the thread that started the child, and reaches no grandchild.) Should the
 keeper itself be killed, the engine's first process dies with it, and RECORD tells the next run what to look for.
-Exits with the engine's status when the engine ended by itself, else with 0.
+Exits with the engine's status when the engine ended by itself (128 + n by signal n), else with 0.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def main(record: Path, log: Path, command: list[str]) -> int:
     except KeyboardInterrupt:
         return 0
     else:
-        return engine.poll() or 0
+        status = engine.poll() or 0
+        return status if status >= 0 else 128 - status
     finally:
         _end(engine)
         record.unlink(missing_ok=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from models.backend_config import ModelConfig
+from models.backends.weights import weights_digest
 from models.fingerprint import digest_json
 from models.run_record import GeneratorIdentity
 
@@ -28,6 +30,12 @@ def identity_of(config: ModelConfig, backend: str, **facts: float | str | None) 
             **facts,
         },
     )
+
+
+def weights_of(config: ModelConfig) -> dict[str, str]:
+    """Where ``model`` is a folder of this machine: what lies in it now, since a folder's name does not say."""
+    folder = Path(config.model).expanduser()
+    return {"weights": weights_digest(folder)} if folder.is_dir() else {}
 
 
 def draw_key(identity: GeneratorIdentity, prompt_digest: str, seed: int) -> str:

@@ -9,13 +9,14 @@ Order of the steps as in vLLM: penalties, temperature, top-p; log-probabilities 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from models.backend_config import Sampling, TransformersConfig
 from models.backends.busy import BusyClock
-from models.backends.identity import identity_of
+from models.backends.identity import identity_of, weights_of
 from models.backends.transformers_model import LoadedModel, load, out_of_memory
 from models.errors import BackendUnavailable, InputError
 from models.extraction.extract import extract
@@ -52,10 +53,10 @@ class TransformersGenerator:
             del loaded
             torch.cuda.empty_cache()
 
-    @property
+    @cached_property
     def identity(self) -> GeneratorIdentity:
         """The model under its sampling and number format."""
-        return identity_of(self._config, "transformers", dtype=self._config.dtype)
+        return identity_of(self._config, "transformers", dtype=self._config.dtype, **weights_of(self._config))
 
     @property
     def busy_s(self) -> float:

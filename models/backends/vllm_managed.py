@@ -6,17 +6,21 @@ blame: when the server dies under way, the error says why it died, from its log,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from models.backend_config import VllmConfig
 from models.backends.engine_pool import EnginePool
-from models.backends.identity import identity_of
+from models.backends.identity import identity_of, weights_of
 from models.backends.openai_compat import OpenAIGenerator
-from models.backends.vllm_server import ADAPTER, VllmServer, check_environment
+from models.backends.vllm_command import ADAPTER, check_environment
+from models.backends.vllm_server import VllmServer
+from models.backends.weights import files_digest, weights_digest
 from models.errors import BackendUnavailable
 from models.run_record import Generation, GenerationRequest, GeneratorIdentity
 
@@ -37,8 +41,8 @@ class VllmGenerator:
         config = self._config
         served = config.model_copy(update={"model": ADAPTER}) if config.lora else config
         try:
-            self._server = self._open.enter_context(self._pool.lease(config, self._state))
-            self._client = self._open.enter_context(OpenAIGenerator(served, self._server.base_url))
+            server = self._server = self._open.enter_context(self._pool.lease(config, self._state))
+            self._client = self._open.enter_context(OpenAIGenerator.of_engine(served, self._server.base_url, lambda: server.alive))
         except BaseException:
             self._open.close()
             raise
@@ -48,11 +52,17 @@ class VllmGenerator:
         """Give the engine back; it stops unless the pool is held."""
         self._open.close()
 
-    @property
+    @cached_property
     def identity(self) -> GeneratorIdentity:
-        """Model, adapter and number format; where and on how many GPUs it runs is no part of it."""
+        """Model, adapter and template by content, number format, options; where and on how many GPUs it runs is no part of it."""
         config = self._config
-        return identity_of(config, "vllm", lora=str(config.lora) if config.lora else None, dtype=config.dtype)
+        facts = weights_of(config)
+        if config.chat_template:
+            facts["chat_template"] = files_digest([config.chat_template])
+        if config.extra_args:
+            facts["extra_args"] = json.dumps(config.extra_args)
+        lora = weights_digest(config.lora) if config.lora else None
+        return identity_of(config, "vllm", lora=lora, dtype=config.dtype, **facts)
 
     @property
     def busy_s(self) -> float:
@@ -65,7 +75,5 @@ class VllmGenerator:
             raise BackendUnavailable(f"{self._config.model}: the engine is not open")
         try:
             yield from self._client.generate(requests)
-        except BackendUnavailable:
-            if self._server.alive:
-                raise
-            raise self._server.explained() from None
+        except BackendUnavailable as error:
+            raise self._server.broke_off(str(error)) from None

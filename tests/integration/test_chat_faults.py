@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from models.backend_config import OpenAIConfig
+from models.backends.chat_client import ChatClient
 from models.backends.openai_compat import OpenAIGenerator
 from models.errors import BackendUnavailable, CodeRMError, InputError
 from models.run_record import Generation, GenerationRequest
@@ -187,7 +188,8 @@ def test_the_key_goes_into_the_header_and_nowhere_else(monkeypatch: pytest.Monke
         with model, pytest.raises(BackendUnavailable, match="CODERM_HOUSE_API_KEY") as caught:
             list(model.generate(asked("a")))
     assert server.keys == ["Bearer sk-hidden"]
-    told = [str(caught.value), wanted.model_dump_json(), model.identity.model_dump_json(), repr(vars(model)), caplog.text]
+    inside = {**vars(model), **vars(model._client)}  # type: ignore[attr-defined]
+    told = [str(caught.value), wanted.model_dump_json(), model.identity.model_dump_json(), repr(inside), caplog.text]
     assert not [text for text in told if "sk-hidden" in text]
     assert api_key("nobody") is None
 
@@ -209,4 +211,5 @@ def test_a_template_without_the_assistants_header_is_vllms_field_only() -> None:
 
 
 def test_the_key_is_masked_where_python_shows_it() -> None:
-    assert "hidden" not in repr(vars(OpenAIGenerator(config("http://x/v1"), "http://x/v1", SecretStr("hidden"))))
+    client = ChatClient(config("http://x/v1"), "http://x/v1", SecretStr("hidden"))
+    assert "hidden" not in repr(vars(client))

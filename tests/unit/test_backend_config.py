@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from models.backend_config import BackendConfig, LiveConfig, OpenAIConfig, ReplayConfig
+from models.backend_config import BackendConfig, LiveConfig, OpenAIConfig, ReplayConfig, VllmConfig
 from models.config import RunConfig
 from models.errors import InputError
 from tasks.read_config import read_config
@@ -44,6 +44,7 @@ def test_sampling_is_the_papers_unless_said() -> None:
         ('type = "openai"', r"field 'policy.openai.model'"),
         ('type = "openai"\nmodel = "m"\nkey = "secret"', r"field 'policy.openai.key': Extra inputs"),
         ('type = "openai"\nmodel = "m"\napi_key = "sk-ABC"', r"field 'policy.openai.api_key'"),
+        ('type = "transformers"\nmodel = "m"\nlora = "ad"', r"'lora': type 'transformers' takes no adapter; expected type 'vllm'"),
     ],
 )
 def test_a_wrong_table_is_one_line(tmp_path: Path, table: str, said: str) -> None:
@@ -53,3 +54,14 @@ def test_a_wrong_table_is_one_line(tmp_path: Path, table: str, said: str) -> Non
         read_config(path)
     assert "\n" not in str(caught.value)
     assert "policy" in RunConfig.model_fields
+
+
+def test_an_adapter_and_a_template_lie_beside_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(
+        '[benchmark]\nname = "b"\nproblems = "p.jsonl"\n[policy]\npath = "s.jsonl"\n'
+        '[tests]\ntype = "vllm"\nmodel = "m/m"\nlora = "adapters/one"\nchat_template = "t.jinja"\n'
+    )
+    tests = read_config(path).tests
+    assert isinstance(tests, VllmConfig)
+    assert (tests.lora, tests.chat_template, tests.model) == (tmp_path / "adapters/one", tmp_path / "t.jinja", "m/m")
