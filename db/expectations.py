@@ -10,12 +10,17 @@ only listed.
     matrices   every asked cell is there under a known verdict, rows and  half of the tests invalid on average
                columns are those of the sets, bounds, no all-void set
     metrics    shares in 0..1, correlations in -1..1, counts not negative  undefined ones, listed
+    stored-    every part of the run is in the database, unharmed, its
+    problems,  counts sum up, its rankings name its solutions, its figures
+    -runs      are those that were handed over
 
+The last two are asked of the database itself (``db.integrity``), the others of frames.
 Great Expectations takes 6 s and 260 MB to import, so every suite imports it when it is built.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from models.config import GateConfig
@@ -120,6 +125,39 @@ def metric_suite() -> ExpectationSuite:
         _at_least(0, "count", "a count is not negative"),
         gxe.ExpectColumnValuesToNotBeNull(column="value", severity="warning", description="the metric is defined"),
     )
+
+
+STORED_PROBLEMS = {
+    "matrix_missing": "every matrix of the run is in the database",
+    "matrix_damaged": "the stored bytes of every matrix match their checksum",
+    "uncounted": "the counts of a matrix sum to its cells",
+    "rows_missing": "every solution and every test of a matrix has its row",
+    "counts_off": "the counts of solutions and tests sum to those of their matrix",
+    "samples_missing": "every solution and every test of a set has its source",
+    "labels_missing": "labels are there where the run had them",
+    "rankings_missing": "every ranking of the run is in the database",
+    "ranked_beyond": "rankings name solutions of the set",
+    "changed": "cells, passes and labels are those that were handed over",
+}
+STORED_RUNS = {
+    "problems_missing": "every problem of the run is in the database",
+    "problems_damaged": "the stored bytes of every problem match their checksum",
+    "cells_off": "the run has as many cells as its matrices, and as its metrics say",
+    "metrics_missing": "every metric of the run is in the database",
+    "metrics_changed": "metrics are those that were handed over",
+}
+STORED_REFERENCES = {"dangling": "no row refers to one that is not there", "unreferenced": "every row is of some run"}
+WASTE = frozenset({"unreferenced"})
+"""Takes room and harms nobody: what a killed `coderm db prune` leaves, and the next one takes."""
+
+
+def stored_suite(name: str, faults: Mapping[str, str]) -> ExpectationSuite:
+    """Over a query of ``db.integrity``, after a run was saved and before anything is made from it. ``faults``: column → meaning."""
+    import great_expectations.expectations as gxe
+
+    rows = gxe.ExpectTableRowCountToBeBetween(min_value=1, description="there is something to check")
+    kinds = {column: "warning" if column in WASTE else "critical" for column in faults}
+    return _suite(name, rows, *(_at_most(0, column, meaning, severity=kinds[column]) for column, meaning in faults.items()))
 
 
 def _suite(name: str, *expectations: Any) -> ExpectationSuite:

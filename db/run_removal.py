@@ -6,14 +6,24 @@ waits. A kill in between leaves whole runs and, at worst, samples that no run us
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from db.session import RUNS, reading, writing
-from db.tables import Generator, PassMatrixRow, ProblemRow, Run, RunProblem, SampleItem, SampleSet, Source
+from db.tables import Base, Generator, PassMatrixRow, ProblemRow, Run, RunProblem, SampleItem, SampleSet, Source
 from models.errors import InputError
 
 BATCH = 20_000
 """Rows a transaction of what no run uses: about a second on a million."""
+SHARED: tuple[tuple[type[Base], InstrumentedAttribute[Any], tuple[InstrumentedAttribute[Any], ...]], ...] = (
+    (SampleSet, SampleSet.id, (RunProblem.solution_set_id, RunProblem.test_set_id)),
+    (Generator, Generator.digest, (SampleSet.generator_digest,)),
+    (Source, Source.digest, (SampleItem.source_digest,)),
+    (ProblemRow, ProblemRow.digest, (RunProblem.problem_digest,)),
+)
+"""What runs share: (table, its key, the columns that use it), from the outside in."""
 
 
 def old_runs(connection: Connection, keep: int) -> list[str]:
@@ -57,12 +67,7 @@ def _delete(engine: Engine, run_id: str) -> int:
 
 def delete_unreferenced(engine: Engine) -> None:
     """Whatever no run refers to any more, from the outside in."""
-    for table, key, users in (
-        (SampleSet, SampleSet.id, (RunProblem.solution_set_id, RunProblem.test_set_id)),
-        (Generator, Generator.digest, (SampleSet.generator_digest,)),
-        (Source, Source.digest, (SampleItem.source_digest,)),
-        (ProblemRow, ProblemRow.digest, (RunProblem.problem_digest,)),
-    ):
+    for table, key, users in SHARED:
         unused = [~select(user).where(user == key).exists() for user in users]
         gone = BATCH
         while gone == BATCH:

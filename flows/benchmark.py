@@ -23,7 +23,7 @@ from tasks.select_and_score import select_and_score
 from tasks.shard import joined, unwalked
 from tasks.slots import SANDBOX, sampling_slot, slot
 from tasks.spend_budget import spend_budget
-from tasks.validate_run import gate_matrices, gate_metrics, gate_problems, gate_samples
+from tasks.validate_run import gate_database, gate_matrices, gate_metrics, gate_problems, gate_samples
 
 
 @flow(name="benchmark", validate_parameters=True)
@@ -55,6 +55,7 @@ def benchmark(config: RunConfig, resume: str | None = None) -> dict[str, Any]:
 
     run = assemble_run(header, config, joined(shards), allocation, scores, gates)
     persist_run(unwalked(run))
+    gate_database(header, unwalked(run))
     report = render_report(header, unwalked(run))
     mlflow_run_id = track_metrics(header, unwalked(run), report)
     publish_artifacts(unwalked(run), report, mlflow_run_id)

@@ -9,7 +9,7 @@ each other's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SAMPLE_SIZE = 10
 """Offending rows kept a failure: enough to open some, few enough to read."""
-_ONE_AT_A_TIME = threading.Lock()
+ONE_AT_A_TIME = threading.Lock()
 
 
 def run_gate(name: str, frame: pd.DataFrame, suite: Any, docs_dir: Path) -> GateResult:
@@ -33,9 +33,14 @@ def run_gate(name: str, frame: pd.DataFrame, suite: Any, docs_dir: Path) -> Gate
     """
     if frame.empty:
         return GateResult(gate=name, passed=False, evaluated=0, failures=(_nothing_to_check(name),))
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         results = _validate(name, frame, suite, docs_dir)
-    failures = tuple(_failure(r, frame) for r in results if not r.success)
+    return gate_result(name, results, str(frame.columns[0]), frame)
+
+
+def gate_result(name: str, results: Sequence[Any], index: str, frame: pd.DataFrame | None = None) -> GateResult:
+    """What Great Expectations found, as a record. ``frame``: where aggregates find the rows that drive them out of their bound."""
+    failures = tuple(_failure(r, index, frame) for r in results if not r.success)
     passed = not any(f["severity"] == "critical" for f in failures)
     return GateResult(gate=name, passed=passed, evaluated=len(results), failures=failures)
 
@@ -82,36 +87,53 @@ def _nothing_to_check(name: str) -> dict[str, Any]:
 
 def _validate(name: str, frame: pd.DataFrame, suite: Any, docs_dir: Path) -> list[Any]:
     """The results of one checkpoint run, stored and rendered in the context of ``docs_dir``."""
-    default_environment({"GX_ANALYTICS_ENABLED": "false"})
+    context = open_context(docs_dir)
+    asset = context.data_sources.add_or_update_pandas(name="frames").add_dataframe_asset(name)
+    data = asset.add_batch_definition_whole_dataframe("all")
+    (results,) = run_checkpoint(context, name, {name: (data, suite)}, str(frame.columns[0]), {"dataframe": frame}).values()
+    return results
+
+
+def run_checkpoint(
+    context: Any, name: str, checks: Mapping[str, tuple[Any, Any]], index: str, parameters: Mapping[str, Any] | None = None
+) -> dict[str, list[Any]]:
+    """Results by the names of ``checks``: (batch definition, suite). Renders Data Docs. ``index``: the column that names a row."""
     import great_expectations as gx
     from great_expectations.checkpoint import UpdateDataDocsAction
     from great_expectations.core.run_identifier import RunIdentifier
 
-    context = _open_context(docs_dir)
-    asset = context.data_sources.add_or_update_pandas(name="frames").add_dataframe_asset(name)
-    data = asset.add_batch_definition_whole_dataframe("all")
-    definition = gx.ValidationDefinition(name=name, data=data, suite=context.suites.add_or_update(suite))
+    definitions = [
+        context.validation_definitions.add_or_update(
+            gx.ValidationDefinition(name=check, data=data, suite=context.suites.add_or_update(suite))
+        )
+        for check, (data, suite) in checks.items()
+    ]
     checkpoint = gx.Checkpoint(
         name=name,
-        validation_definitions=[context.validation_definitions.add_or_update(definition)],
+        validation_definitions=definitions,
         actions=[UpdateDataDocsAction(name="data-docs")],
         # SUMMARY, never COMPLETE, which keeps every bad row
-        result_format={"result_format": "SUMMARY", "unexpected_index_column_names": [frame.columns[0]]},
+        result_format={"result_format": "SUMMARY", "unexpected_index_column_names": [index]},
     )
     # a bare name such as 20261123-014746-3579 would be read as a date, with an offset of 35 hours
-    run_id = RunIdentifier(run_name=f"run {docs_dir.name}", run_time=datetime.now(UTC))
-    outcome = context.checkpoints.add_or_update(checkpoint).run(batch_parameters={"dataframe": frame}, run_id=run_id)
-    (validation,) = outcome.run_results.values()
-    return list(validation.results)
+    folder = Path(context.root_directory).parent.name
+    run_id = RunIdentifier(run_name=f"run {folder}", run_time=datetime.now(UTC))
+    outcome = context.checkpoints.add_or_update(checkpoint).run(batch_parameters=parameters, run_id=run_id)
+    return {found.suite_name: list(found.results) for found in outcome.run_results.values()}
 
 
-def _open_context(docs_dir: Path) -> Any:
+def open_context(docs_dir: Path, secrets: Mapping[str, str] | None = None) -> Any:
+    """The context that lives in ``docs_dir``. ``secrets``: what its files name as ``${NAME}`` and never hold.
+
+    Raises UnavailableError when the folder cannot be written.
+    """
+    default_environment({"GX_ANALYTICS_ENABLED": "false"})
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     try:
         docs_dir.mkdir(parents=True, exist_ok=True)
-        context = gx.get_context(mode="file", project_root_dir=str(docs_dir))
+        context = gx.get_context(mode="file", project_root_dir=str(docs_dir), runtime_environment=dict(secrets or {}))
     except OSError as error:
         raise UnavailableError(
             f"Data Docs cannot be written under {docs_dir} ({error.strerror}); set CODERM_HOME to a folder that can"
@@ -120,7 +142,7 @@ def _open_context(docs_dir: Path) -> Any:
     return context
 
 
-def _failure(result: Any, frame: pd.DataFrame) -> dict[str, Any]:
+def _failure(result: Any, index: str, frame: pd.DataFrame | None) -> dict[str, Any]:
     config = result.expectation_config
     kwargs, found = config.kwargs, result.result
     column = kwargs.get("column") or " = ".join(kwargs[c] for c in ("column_A", "column_B") if c in kwargs)
@@ -130,7 +152,7 @@ def _failure(result: Any, frame: pd.DataFrame) -> dict[str, Any]:
         "expectation": config.type,
         "column": column,
         "unexpected": _plain(found.get("observed_value") if aggregate else found["unexpected_count"]),
-        "sample": [] if trouble else _worst_rows(column, kwargs, frame) if aggregate else _offenders(found, frame.columns[0]),
+        "sample": [] if trouble else _worst_rows(column, kwargs, frame) if aggregate else _offenders(found, index),
         "severity": config.severity.value,
         "meaning": f"{config.description} (could not be evaluated: {trouble})" if trouble else config.description,
     }
@@ -148,8 +170,10 @@ def _offenders(found: Mapping[str, Any], index: str) -> list[str]:
     return list(dict.fromkeys(str(row[index]) for row in rows))[:SAMPLE_SIZE]
 
 
-def _worst_rows(column: str, kwargs: Mapping[str, Any], frame: pd.DataFrame) -> list[str]:
+def _worst_rows(column: str, kwargs: Mapping[str, Any], frame: pd.DataFrame | None) -> list[str]:
     """The rows that drive an aggregate out of its bound: the largest below a maximum, the smallest above a minimum."""
+    if frame is None:
+        return []
     ordered = frame.sort_values(column, ascending=kwargs.get("max_value") is None, kind="stable")
     return [str(name) for name in ordered[frame.columns[0]].head(SAMPLE_SIZE)]
 

@@ -11,19 +11,25 @@ from prefect.artifacts import create_table_artifact
 
 from db.expectations import generated_test_suite, matrix_suite, metric_suite, problem_suite, sample_suite
 from db.frames import matrix_frame, metric_frame, problem_frame, sample_frame
+from db.integrity import expected_of
 from models.config import RunConfig
-from models.run_record import GateResult
+from models.run_record import GateResult, RunRecord
 from tasks.caching import ONCE
 from tasks.run_header import RunHeader
 from tasks.select_and_score import Scores
 from tasks.shard import Shard
 from tasks.structured_log import note
 from tasks.validate_data import failures_table, require, run_gate
+from tasks.validate_database import check_database
 
 
 def _gate(header: RunHeader, name: str, frame: pd.DataFrame, suite: Any) -> GateResult:
     """Validate, show what failed, stop on a critical failure. Raises GateFailed."""
-    result = run_gate(name, frame, suite, header.docs_dir)
+    return _shown(header, run_gate(name, frame, suite, header.docs_dir))
+
+
+def _shown(header: RunHeader, result: GateResult) -> GateResult:
+    name = result.gate
     bad = {"failures": len(result.failures), "evaluated": result.evaluated, "passed": result.passed}
     note("gate", level=logging.WARNING if result.failures else logging.INFO, run=header.run_id, gate=name, **bad)
     if result.failures:
@@ -59,3 +65,10 @@ def gate_matrices(header: RunHeader, config: RunConfig, whole: Shard) -> list[Ga
 def gate_metrics(header: RunHeader, scores: Scores) -> list[GateResult]:
     """Figures in their range; an undefined one is listed, never a zero."""
     return [_gate(header, "metrics", metric_frame(scores.metrics), metric_suite())]
+
+
+@task(name="gate-database", **ONCE)
+def gate_database(header: RunHeader, run: RunRecord) -> list[GateResult]:
+    """What SQL holds of the run is whole and what was handed over: before anything is made from it."""
+    found = check_database(header.settings, header.docs_dir, run.run_id, expected_of(run))
+    return [_shown(header, result) for result in found]

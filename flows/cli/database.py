@@ -94,6 +94,35 @@ def prune(
         typer.echo(f"{after.free / MIB:.1f} MiB of the file are free for new rows; --vacuum gives them back to the disk")
 
 
+@app.command("check")
+def check(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="run id, or a unique beginning of it  [default: all]")] = None,
+) -> None:
+    """Ask the database whether what it holds is whole: checksums, counts, references. Exit 1 with a table of what is not.
+
+    Example: coderm db check 20261123-0045
+    """
+    from tasks.resources import open_database
+    from tasks.settings import load_settings
+    from tasks.validate_data import docs_index, failures_table
+    from tasks.validate_database import check_database
+
+    settings = load_settings()
+    with open_database(settings) as store:
+        run_id = None if run is None else store.find_run(run)
+    docs_dir = settings.root / "data-docs" / (run_id or "database")
+    found = check_database(settings, docs_dir, run_id)
+    rows = [row for result in found for row in failures_table(result)]
+    print_table(
+        f"{len(rows)} of {sum(r.evaluated for r in found)} expectations failed",
+        tuple(rows[0]) if rows else (),
+        ([*r.values()] for r in rows),
+    )
+    typer.echo(f"Data Docs {docs_index(docs_dir)}", err=True)
+    if not all(result.passed for result in found):
+        raise typer.Exit(1)
+
+
 @app.command("export")
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="run id, or a unique beginning of it")],

@@ -1,30 +1,38 @@
-"""A hundred runs of 164 x 100 x 100 cells in one PostgreSQL: what they take on disk, and what the questions of the report cost.
+"""A hundred runs of 164 x 100 x 100 cells in one PostgreSQL: sizes, and what the questions of report and comparison cost.
 
-``.venv/bin/python tests/benchmarks/bench_scale.py [--runs 100] [--url postgresql+psycopg://…]``; without a URL a server of its own
-is started and thrown away. Every fifth run has samples of its own, the others are nightly runs over the same ones. Times: medians
-of five, of the SQL alone (execute and fetch) and of the whole call, which also unpacks blobs.
+``.venv/bin/python -m tests.benchmarks.bench_scale [--runs 100] [--prune] [--url postgresql+psycopg://… [--filled]]``; without a URL
+a server of its own is started and thrown away; ``--filled``: the runs are there already. Every fifth run has samples of its own,
+whose cells also go to the table of known cells; the others are nightly runs over the same ones. Times: medians and maxima of five,
+of the SQL alone (execute and fetch) and of the whole call, which also unpacks blobs and builds records. Then one run as Parquet;
+with ``--prune`` a dump, and all but half of the runs pruned.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 
 from db.run_reader import read_metrics
+from db.session import outside_transaction
 from db.store import SqlStore, open_store
-from db.tables import Metric, Run, RunProblem, Selection
+from db.tables import Base, Metric, Run, RunProblem, Selection
+from models.retention import MIB, Retention
 from models.run_record import RunRecord
-from tests.benchmarks.bench_store import N, synthetic
-from tests.contracts.store_fixtures import PostgresServer
+from tasks.report import write_report
+from tests.benchmarks.bench_store import N, known_cells, synthetic
+from tests.contracts.store_fixtures import PostgresServer, program
 
 OWN_SAMPLES = 5
 
@@ -44,16 +52,30 @@ class Clock:
         self.spent += time.perf_counter() - self._start
 
 
-def records(count: int, problems: int) -> Iterator[RunRecord]:
-    """Runs of which every fifth has new samples."""
+def records(count: int, problems: int) -> Iterator[tuple[RunRecord, bool]]:
+    """(run, whether its samples are new)."""
     base = synthetic("scale-000", problems)
     for index in range(count):
-        if index and index % OWN_SAMPLES == 0:
+        new = index % OWN_SAMPLES == 0
+        if index and new:
             base = synthetic(f"scale-{index:03d}", problems, seed=index)
-        yield replace(base, run_id=f"scale-{index:03d}", created_at=f"2026-01-01T00:{index // 60:02d}:{index % 60:02d}+00:00")
+        yield replace(base, run_id=f"scale-{index:03d}", created_at=f"2026-01-01T00:{index // 60:02d}:{index % 60:02d}+00:00"), new
 
 
-def questions(store: SqlStore, first: str, last: str) -> dict[str, Callable[[], object]]:
+def fill(store: SqlStore, count: int, problems: int) -> dict[str, list[float]]:
+    """Seconds of each write by what it was."""
+    took: dict[str, list[float]] = {"save_run, new samples": [], "save_run, known samples": [], "known cells of a sample set": []}
+    for at, (run, new) in enumerate(records(count, problems), 1):
+        took["save_run, new samples" if new else "save_run, known samples"].append(_seconds(lambda run=run: store.save_run(run)))
+        if new:
+            rows = list(zip(run.matrices, known_cells(run), strict=True))
+            took["known cells of a sample set"].append(_seconds(lambda rows=rows: [store.store(f"scale {t}", r) for t, r in rows]))
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{at} of {count} runs")
+    return took
+
+
+def questions(store: SqlStore, first: str, last: str, folder: Path) -> dict[str, Callable[[], object]]:
     """What the commands ask, by name."""
 
     def asked(query: Any) -> list[Any]:
@@ -67,12 +89,23 @@ def questions(store: SqlStore, first: str, last: str) -> dict[str, Callable[[], 
     history = select(Run.created_at, Metric.value).join(Metric, Metric.run_pk == Run.id).where(Metric.name == "m7")
     picks = select(RunProblem.task_id, Selection.selector, Selection.chosen, Run.run_id)
     picks = picks.join(RunProblem, RunProblem.id == Selection.run_problem_id).join(Run, Run.id == RunProblem.run_pk)
+    run = store.load_run(last)
+    one = next(iter(run.matrices.values()))
+    known = list(dict.fromkeys(one.solution_digests))
     return {
-        "runs list": lambda: store.list_runs(20),
+        "runs list, 20": lambda: store.list_runs(20),
+        "notebook: runs_frame, all": lambda: store.list_runs(1000),
         "metrics of a run": lambda: metrics(last),
         "one metric over all runs": lambda: asked(history.order_by(Run.created_at)),
-        "selections of two runs (comparison)": lambda: asked(picks.where(Run.run_id.in_([first, last]))),
-        "the whole run (report)": lambda: store.load_run(last),
+        "selections of two runs": lambda: asked(picks.where(Run.run_id.in_([first, last]))),
+        "a run (report, notebook, cell)": lambda: store.load_run(last),
+        "two runs (comparison, regression)": lambda: [store.load_run(first), store.load_run(last)],
+        "the report's page, once the run is there": lambda: write_report(run, folder / "report.html"),
+        "known cells of a problem": lambda: store.lookup(f"scale {one.task_id}", known),
+        "db status: sizes": store.sizes,
+        "db prune: what would go": lambda: store.find_unused(
+            Retention(verdicts_unused_days=90, responses_unused_days=90, begun_days=90, keep_runs=50)
+        ),
     }
 
 
@@ -89,13 +122,22 @@ def database(url: str | None) -> Iterator[str]:
         yield f"postgresql+psycopg://coderm@/scale?host={server.home}"
 
 
-def sizes(store: SqlStore) -> Iterator[tuple[str, float]]:
-    """(table, MB with indexes and TOAST), largest first."""
-    from sqlalchemy import text
+def print_times(title: str, rows: Mapping[str, list[tuple[float, float]]]) -> None:
+    """Median and maximum of (SQL, whole) seconds."""
+    print(f"\n{title:44}{'SQL':>8}{'max':>8}{'whole':>8}{'max':>8}   seconds")
+    for name, rounds in rows.items():
+        sql, whole = zip(*rounds, strict=True)
+        print(f"{name:44}{statistics.median(sql):8.3f}{max(sql):8.3f}{statistics.median(whole):8.3f}{max(whole):8.3f}")
 
-    query = "SELECT relname, pg_total_relation_size(relid) / 1e6 FROM pg_stat_user_tables"
-    with store._engine.connect() as connection:
-        yield from ((name, float(size)) for name, size in connection.execute(text(f"{query} ORDER BY 2 DESC LIMIT 6")))
+
+def print_sizes(title: str, store: SqlStore) -> None:
+    """Tables above a MiB, with their indexes."""
+    sizes = store.sizes()
+    print(f"\n{title:44}{'rows':>12}{'MiB':>10}")
+    for table in sizes.tables:
+        if (table.size or 0) > MIB:
+            print(f"{table.name:44}{table.rows:12,}{(table.size or 0) / MIB:10.1f}")
+    print(f"{'the whole database':44}{'':12}{sizes.total / MIB:10.1f}", flush=True)
 
 
 def main() -> None:
@@ -104,34 +146,53 @@ def main() -> None:
     parser.add_argument("--url")
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--problems", type=int, default=164)
+    parser.add_argument("--filled", action="store_true")
+    parser.add_argument("--prune", action="store_true")
     options = parser.parse_args()
-    with database(options.url) as url, open_store(url) as store:
-        saved: list[float] = []
-        for run in records(options.runs, options.problems):
-            start = time.perf_counter()
-            store.save_run(run)
-            saved.append(time.perf_counter() - start)
-            if sys.stderr.isatty():
-                sys.stderr.write(f"\r{len(saved)} of {options.runs} runs")
-        with store._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            connection.exec_driver_sql("ANALYZE")
-        new = [s for i, s in enumerate(saved) if i % OWN_SAMPLES == 0]
-        print(f"{options.runs} runs of {options.problems} x {N} x {N} cells: save_run, new samples {statistics.median(new):.2f} s,")
-        print(f"known samples {statistics.median([s for i, s in enumerate(saved) if i % OWN_SAMPLES]):.2f} s (medians)\n")
+    with tempfile.TemporaryDirectory() as name, database(options.url) as url, open_store(url) as store:
+        folder = Path(name)
+        print(f"{options.runs} runs of {options.problems} x {N} x {N} cells")
         clock = Clock(store._engine)
-        print(f"{'':40}{'SQL s':>9}{'whole s':>9}")
-        for name, ask in questions(store, "scale-000", f"scale-{options.runs - 1:03d}").items():
-            rounds = [_timed(ask, clock) for _ in range(5)]
-            print(f"{name:40}{statistics.median(r[0] for r in rounds):9.3f}{statistics.median(r[1] for r in rounds):9.3f}")
-        print(f"\n{'table':40}{'MB':>9}")
-        for name, size in sizes(store):
-            print(f"{name:40}{size:9.1f}")
+        for what, seconds in ({} if options.filled else fill(store, options.runs, options.problems)).items():
+            print(
+                f"{what:44}{statistics.median(seconds):8.2f} s median,{max(seconds):7.2f} s max, {len(seconds)} times", flush=True
+            )
+        with outside_transaction(store._engine) as connection:
+            connection.exec_driver_sql("VACUUM (ANALYZE)")
+        print_sizes("table, with indexes", store)
+        asks = questions(store, "scale-000", f"scale-{options.runs - 1:03d}", folder)
+        print_times("question", {what: [_timed(ask, clock) for _ in range(5)] for what, ask in asks.items()})
+        paths: list[Path] = []
+        took = _seconds(lambda: paths.extend(store.export_parquet("scale-000", folder / "cells")))
+        print(f"\nexport of one run to Parquet: {took:.1f} s, {sum(p.stat().st_size for p in paths) / MIB:.1f} MiB", flush=True)
+        if options.prune:
+            _prune(store, url, folder / "dump", options.runs // 2)
+
+
+def _prune(store: SqlStore, url: str, dump: Path, keep: int) -> None:
+    """Dump everything, prune to ``keep`` runs, give the space back in both ways."""
+    command = [str(program("pg_dump")), "-Fc", "-f", str(dump), url.replace("+psycopg", "")]
+    took = _seconds(lambda: subprocess.run(command, check=True))
+    print(f"pg_dump -Fc: {took:.0f} s, {dump.stat().st_size / MIB:.0f} MiB", flush=True)
+    took = _seconds(lambda: store.delete_unused(Retention(keep_runs=keep)))
+    print(f"db prune --keep-runs {keep}: {took:.1f} s")
+    took = _seconds(store.vacuum)
+    print_sizes(f"after VACUUM, {took:.1f} s", store)
+    with outside_transaction(store._engine) as connection:
+        took = _seconds(lambda: [connection.execute(text(f"VACUUM FULL {t.name}")) for t in Base.metadata.sorted_tables])
+    print_sizes(f"after VACUUM FULL, {took:.1f} s", store)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def _timed(ask: Callable[[], object], clock: Clock) -> tuple[float, float]:
-    clock.spent, start = 0.0, time.perf_counter()
-    ask()
-    return clock.spent, time.perf_counter() - start
+    clock.spent = 0.0
+    whole = _seconds(ask)
+    return clock.spent, whole
 
 
 if __name__ == "__main__":

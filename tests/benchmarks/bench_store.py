@@ -15,14 +15,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from db.store import SqlStore, open_store
+from models.fingerprint import digest_text
+from models.outputs import Outputs
 from models.ports import CachedCell
 from models.run_record import GeneratorIdentity, RunRecord
 from models.types import ExecutionContext, Labels, PassMatrix, Problem, Ranking, SolutionSet, TestSet, Verdict
 
 N = 100
 """Solutions and tests a problem."""
+KINDS = 5
+"""Distinct outputs a test."""
 CONTEXT = ExecutionContext(sandbox="docker", image="sha256:0", version="1", timeout_s=1, memory_mib=512)
 
 
@@ -67,7 +72,16 @@ def _matrix(draw: np.random.Generator, solutions: SolutionSet, tests: TestSet) -
     odd = draw.random((N, N)) < 0.02
     verdicts = np.where(right ^ odd, Verdict.PASSED, draw.choice([Verdict.FAILED, Verdict.ERROR, Verdict.TIMEOUT], (N, 1)))
     durations = draw.gamma(2, 10, (N, N)).astype(np.float32)
-    return PassMatrix(solutions.task_id, verdicts.astype(np.uint8), durations, CONTEXT, solutions.digests, tests.digests)
+    digests = solutions.digests, tests.digests
+    outputs = _outputs(solutions.task_id, verdicts == Verdict.PASSED)
+    return PassMatrix(solutions.task_id, verdicts.astype(np.uint8), durations, CONTEXT, *digests, outputs=outputs)
+
+
+def _outputs(task: str, passes: npt.NDArray[np.bool_]) -> Outputs:
+    """Each test has one right output and four wrong ones."""
+    kinds = np.where(passes, 0, 1 + np.arange(N)[:, None] % (KINDS - 1))
+    names = [digest_text(f"{task} {at}")[:16] for at in range(KINDS * N)]
+    return Outputs((KINDS * np.arange(N) + kinds).astype(np.int32), names, {name: str(at) for at, name in enumerate(names)})
 
 
 def known_cells(run: RunRecord) -> Iterator[dict[str, dict[str, CachedCell]]]:
@@ -75,8 +89,10 @@ def known_cells(run: RunRecord) -> Iterator[dict[str, dict[str, CachedCell]]]:
     for matrix in run.matrices.values():
         yield {
             solution: {
-                test: CachedCell(int(code), float(ms))
-                for test, code, ms in zip(matrix.test_digests, matrix.verdicts[i], matrix.duration_ms[i], strict=True)
+                test: CachedCell(int(code), float(ms), (), matrix.outputs[i, j], matrix.output_table.text((i, j)))
+                for j, (test, code, ms) in enumerate(
+                    zip(matrix.test_digests, matrix.verdicts[i], matrix.duration_ms[i], strict=True)
+                )
             }
             for i, solution in enumerate(matrix.solution_digests)
         }

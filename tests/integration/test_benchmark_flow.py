@@ -194,6 +194,27 @@ def test_a_failed_gate_stops_the_run_before_anything_is_remembered(server: None,
         assert store.list_runs() == []
 
 
+def test_a_database_that_holds_something_else_stops_the_run_before_anything_is_made(server: None, bench: Path) -> None:
+    import sqlite3
+
+    from flows.benchmark import benchmark
+    from models.errors import GateFailed
+    from tasks.resources import open_database
+    from tasks.settings import load_settings
+
+    settings = load_settings()
+    with open_database(settings):
+        client = sqlite3.connect(settings.database.removeprefix("sqlite:///"))
+    spoil = "UPDATE metric SET value = 0.125 WHERE run_pk = NEW.run_pk AND name = NEW.name"
+    client.execute(f"CREATE TRIGGER spoil AFTER INSERT ON metric WHEN NEW.name = 'selector/majority/pass_1' BEGIN {spoil}; END")
+    client.close()
+    with pytest.raises(GateFailed, match=r"gate stored-runs: 1 expectations failed: .*\(metrics_changed\) unexpected=1"):
+        benchmark(config(bench))
+    assert not (settings.root / "reports").exists()
+    with open_database() as store:
+        assert len(store.list_runs()) == 1  # to look at
+
+
 def test_a_recording_that_is_too_short_stops_the_run(server: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from models.errors import ExhaustedError
