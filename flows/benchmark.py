@@ -16,6 +16,7 @@ from tasks.label_solutions import label_solutions
 from tasks.load_benchmark import load_benchmark
 from tasks.persist_run import assemble_run, persist_run
 from tasks.probe_tests import probe_tests
+from tasks.progress import without_known_tracebacks
 from tasks.publish_run import publish_artifacts, render_report, summary_of, track_metrics
 from tasks.resources import engine_pool
 from tasks.run_header import preflight
@@ -30,9 +31,13 @@ from tasks.validate_run import gate_database, gate_matrices, gate_metrics, gate_
 def benchmark(config: RunConfig, resume: str | None = None) -> dict[str, Any]:
     """Run one benchmark end to end. Returns run_id, report, database, mlflow_uri, mlflow_run_id, metrics.
 
-    ``resume``: id of a run that was begun with this configuration; its finished samples and cells are in the store.
+    Args:
+        config: What is run, by whom, where, and on what budget.
+        resume: Id of a run that was begun with this configuration; its finished samples and cells are in the store.
+
     Raises GateFailed when the data is bad, UnavailableError when a part is missing, InputError for a wrong file.
     """
+    without_known_tracebacks()
     header = preflight(config, flow_run.get_id() or "", resume)
     shards = load_benchmark(config)
     gates = [*gate_problems(header, joined(shards))]
@@ -58,5 +63,5 @@ def benchmark(config: RunConfig, resume: str | None = None) -> dict[str, Any]:
     gate_database(header, unwalked(run))
     report = render_report(header, unwalked(run))
     mlflow_run_id = track_metrics(header, unwalked(run), report)
-    publish_artifacts(unwalked(run), report, mlflow_run_id)
+    publish_artifacts(header, unwalked(run), report, mlflow_run_id)
     return summary_of(header, run, report, mlflow_run_id)

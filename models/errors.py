@@ -71,8 +71,9 @@ class GateFailed(CodeRMError, AssertionError):
     exit_code = 1
 
     def __init__(self, gate: str, failures: Sequence[Mapping[str, object]]) -> None:
-        """``failures``: one mapping an expectation that failed: expectation, column, unexpected, sample."""
-        shown = "; ".join(f"{f.get('expectation')}({f.get('column')}) unexpected={f.get('unexpected')}" for f in failures)
+        """``failures``: one mapping an expectation that failed: expectation, meaning, column, unexpected, sample."""
+        found = [f"{f['unexpected']:.4g}" if isinstance(f["unexpected"], float) else str(f["unexpected"]) for f in failures]
+        shown = "; ".join(f"{f['meaning']} ({f['column']}) unexpected={x}" for f, x in zip(failures, found, strict=True))
         super().__init__(f"gate {gate}: {len(failures)} expectations failed: {shown}")
         self.gate, self.failures = gate, tuple(failures)
 

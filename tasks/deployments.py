@@ -20,7 +20,7 @@ FILE = Path("infra") / "prefect.yaml"
 
 @dataclass(frozen=True)
 class Deployment:
-    """One entry. ``module``, ``function``: where its flow is; ``crons``: (expression, timezone)."""
+    """One entry. ``module``, ``function``: where its flow is; ``description``: Markdown; ``crons``: (expression, timezone)."""
 
     name: str
     module: str
@@ -69,7 +69,7 @@ def _deployment(path: Path, entry: Mapping[str, Any]) -> Deployment:
         name=entry["name"],
         module=file.removesuffix(".py").replace("/", "."),
         function=function,
-        description=" ".join(str(entry.get("description", "")).split()),
+        description=str(entry.get("description", "")).strip(),
         tags=tuple(entry.get("tags", ())),
         parameters=_absolute(entry.get("parameters") or {}, path.parent.parent),
         crons=tuple((s["cron"], s.get("timezone", "UTC")) for s in schedules),

@@ -32,10 +32,13 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from models.errors import UnavailableError
+from tasks.settings import default_environment
 
 START_S = 180
 """A loaded two-core machine has taken a hundred."""
 PREFERRED_PORT = 4200
+UI = {"PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false"}
+"""Unless told where, the UI looks for its server at port 4200 of the browser's own machine, whatever port it was started on."""
 WORK_POOL = "coderm-process"
 
 
@@ -48,6 +51,7 @@ def scheduling_server(log: Path) -> Iterator[str]:
         return
     port = _free_port()
     log.parent.mkdir(parents=True, exist_ok=True)
+    default_environment(UI)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as out:
         server = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)

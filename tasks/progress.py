@@ -17,7 +17,7 @@ ERR = Console(stderr=True)
 
 
 def without_known_tracebacks() -> None:
-    """Prefect logs whatever ends a run with its traceback; for an error of ours the line says it all."""
+    """Prefect logs whatever ends a run with its traceback; for an error of ours the line says it all, also on the run's page."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_keep_the_line)
 

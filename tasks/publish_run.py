@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from models.reward.registry import DEFAULT
 from models.run_record import RunRecord
 from tasks.caching import ONCE
 from tasks.report import write_report
 from tasks.run_header import RunHeader
+from tasks.run_summary import default_rule, run_summary
 from tasks.track_mlflow import track_run
 
 
@@ -37,48 +38,56 @@ def track_metrics(header: RunHeader, run: RunRecord, report: Path) -> str:
 
 
 @task(name="publish-artifacts", **ONCE)
-def publish_artifacts(run: RunRecord, report: Path, mlflow_run_id: str) -> None:
-    """A table of selectors and one of problems, and where the rest is, in the Prefect UI."""
+def publish_artifacts(header: RunHeader, run: RunRecord, report: Path, mlflow_run_id: str) -> None:
+    """A page that says where everything is, a table of selectors and one of problems, in the Prefect UI."""
     key = _artifact_key(run.benchmark)
     title = f"{run.benchmark}, run {run.run_id}"
-    create_table_artifact(selector_rows(run), key=f"{key}-selectors", description=f"{title}: pass@k a selector")
-    create_table_artifact(problem_rows(run), key=f"{key}-problems", description=f"{title}: what was chosen")
     create_markdown_artifact(
-        f"run `{run.run_id}`\n\n* report: `{report}`\n* MLflow run: `{mlflow_run_id}`\n* `coderm runs show {run.run_id}`",
+        run_summary(run, report, header.docs_dir, header.settings.mlflow_uri, mlflow_run_id),
         key=f"{key}-run",
-        description="where the results are",
+        description=f"Results, and where the rest is: {title}",
     )
+    create_table_artifact(selector_rows(run), key=f"{key}-selectors", description=f"pass@k a selector: {title}")
+    create_table_artifact(problem_rows(run), key=f"{key}-problems", description=f"What was chosen: {title}")
 
 
 def selector_rows(run: RunRecord) -> list[dict[str, Any]]:
-    """One row a selector: its metrics by their short names."""
-    rows: dict[str, dict[str, Any]] = {}
+    """One row a selector: pass@1 with its interval, pass@k, then on how many problems, and how often it fell back to random."""
+    found: dict[str, dict[str, float]] = {}
     for metric, value in run.metrics.items():
         if metric.startswith("selector/"):
             _, name, figure = metric.split("/")
-            rows.setdefault(name, {"selector": name})[figure] = None if math.isnan(value) else round(value, 4)
-    return list(rows.values())
+            found.setdefault(name, {})[figure] = value
+    return [{"selector": name, **_shown(figures)} for name, figures in found.items()]
+
+
+LEADING = {"pass_1": "pass@1", "pass_1_lo": "95 % from", "pass_1_hi": "to"}
+
+
+def _shown(figures: Mapping[str, float]) -> dict[str, float | None]:
+    names = [*(n for n in LEADING if n in figures), *(n for n in figures if n not in LEADING)]
+    return {LEADING.get(n, n.replace("pass_", "pass@")): None if math.isnan(figures[n]) else round(figures[n], 4) for n in names}
 
 
 def problem_rows(run: RunRecord) -> list[dict[str, Any]]:
-    """One row a problem: sizes, the first group of the default rule, and whether it is right."""
-    name = next((s for s in (DEFAULT, *run.rankings) if s in run.rankings), None)
+    """One row a problem: the default rule's choice, its expected correctness over ties, how many tie, and the sizes."""
+    name = default_rule(run)
     rows = []
     for task_id, matrix in run.matrices.items():
         ranking = run.rankings.get(name or "", {}).get(task_id)
         chosen = ranking.order[0] if ranking and ranking.order else ()
         labels = run.labels.get(task_id)
-        right = [bool(labels.correct[i]) for i in chosen] if labels else []
+        right = [c for c in (labels.correct[i] for i in chosen) if c is not None] if labels else []
         rows.append(
             {
-                "task_id": task_id,
-                "solutions": matrix.verdicts.shape[0],
-                "tests": int(matrix.asked.any(axis=0).sum()),
-                "passed": int(matrix.passes.sum()),
+                "problem": task_id,
                 "chosen": chosen[0] if chosen else None,
+                "right": round(sum(right) / len(right), 3) if right else None,
                 "tied": len(chosen),
                 "confidence": round(ranking.confidence, 3) if ranking and ranking.confidence is not None else None,
-                "right": round(sum(right) / len(right), 3) if right else None,
+                "solutions": matrix.verdicts.shape[0],
+                "tests": int(matrix.asked.any(axis=0).sum()),
+                "cells passed": int(matrix.passes.sum()),
             }
         )
     return rows

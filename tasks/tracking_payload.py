@@ -82,16 +82,16 @@ def tags(run: RunRecord, undefined: Iterable[str]) -> dict[str, str]:
         "policy_model": _model(run, "solution"),
         "generator": _model(run, "test"),
         "generator_revision": (test_generator.revision if test_generator else None) or "unknown",
-        "selector": _joined(run.rankings),
+        "selector": joined(run.rankings),
         "budget_policy": run.allocation.policy if run.allocation else str(config.get("budget", {}).get("policy", "unknown")),
         "seed": str(config.get("seed", "unknown")),
-        "sandbox": _joined(c.sandbox for c in contexts),
-        "image_digest": _joined(c.image for c in contexts if c.image),
+        "sandbox": joined(c.sandbox for c in contexts),
+        "image_digest": joined(c.image for c in contexts if c.image),
         "git_sha": git_sha,
         "mlflow.source.git.commit": git_sha,
         "mlflow.source.name": "coderm",
         "prefect.flow_run_id": run.provenance.get("prefect_flow_run_id", "unknown"),
-        "gates_failed": _joined(g.gate for g in run.gates if not g.passed),
+        "gates_failed": joined(g.gate for g in run.gates if not g.passed),
         "undefined_metrics": str(len(names)),
         "undefined_metrics.names": ", ".join(names)[:4000],
     }
@@ -101,7 +101,7 @@ def _model(run: RunRecord, kind: str) -> str:
     return run.generators[kind].model if kind in run.generators else "unknown"
 
 
-def _joined(values: Iterable[str]) -> str:
+def joined(values: Iterable[str]) -> str:
     """Distinct values in order; ``none`` where there are none."""
     return ",".join(dict.fromkeys(values)) or "none"
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tasks.prefect_server import UI
 from tests.processes import free_port, running
 
 
@@ -28,6 +29,6 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """API URL of a running ``prefect server``, scheduler and event services included."""
     folder, port = tmp_path_factory.mktemp("prefect-server"), free_port()
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    environment = {"PREFECT_HOME": str(folder / "home"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    environment = {"PREFECT_HOME": str(folder / "home"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", **UI}
     with running(command, folder, f"http://127.0.0.1:{port}/api/health", environment):
         yield f"http://127.0.0.1:{port}/api"

@@ -6,4 +6,6 @@ set -eu
 : "${PREFECT_SERVER_DATABASE_CONNECTION_URL:?set it to postgresql+asyncpg://…}"
 export PREFECT_API_AUTH_STRING="$PREFECT_SERVER_API_AUTH_STRING" DO_NOT_TRACK=true
 export PREFECT_SERVER_ANALYTICS_ENABLED=false PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT=false PREFECT_SERVER_METRICS_ENABLED=true
+# the UI asks the server it came from, behind whatever port or proxy
+export PREFECT_SERVER_UI_API_URL="${PREFECT_SERVER_UI_API_URL:-/api}"
 exec prefect server start --host "${HOST:-127.0.0.1}" --port "${PORT:-4200}"

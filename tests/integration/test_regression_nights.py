@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,8 @@ def test_serve_checks_its_schedules_and_leaves_nothing_behind(tmp_path: Path) ->
         text = log.read_text()
         assert "scheduled compare/weekly-comparison  next 20" in text
         port = text.split("127.0.0.1:")[1].split()[0]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ui-settings", timeout=60) as answer:
+            assert json.load(answer)["api_url"] == "/api", "its UI asks the server that it came from"
         (pid,) = subprocess.run(
             ["pgrep", "-f", "flows serve --only weekly-comparison"], capture_output=True, text=True, check=True
         ).stdout.split()[:1]
