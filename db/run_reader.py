@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, select
 from db.codec import decode_durations, decode_extras, decode_outputs, decode_verdicts, verify
 from db.samples import Item, as_test, load_problems, load_sets, set_digests
 from db.tables import Metric, PassMatrixRow, Run, RunProblem, SampleCount, Selection, SolutionResult
-from models.errors import InputError
+from models.errors import InputError, StoreUnavailable
 from models.run_record import Allocation, GateResult, GeneratorIdentity, RunRecord, SampleCounts
 from models.types import ExecutionContext, Labels, Limits, PassMatrix, Problem, Ranking, SolutionSet, TestSet
 
@@ -30,8 +30,17 @@ def find_run_id(connection: Connection, prefix: str) -> str:
 
 
 def read_run(connection: Connection, run_id: str) -> RunRecord:
-    """The record as it was saved. Raises InputError for an unknown id, StoreUnavailable for damaged bytes."""
+    """The record as it was saved. Raises InputError for an unknown id, StoreUnavailable for damaged bytes and missing rows."""
     run = connection.execute(select(*Run.__table__.columns).where(Run.run_id == find_run_id(connection, run_id))).one()
+    try:
+        return _record(connection, run)
+    except KeyError as missing:
+        raise StoreUnavailable(
+            f"run {run.run_id}: the database lacks a part of it ({missing}); restore a backup (`coderm db check {run.run_id}`)"
+        ) from None
+
+
+def _record(connection: Connection, run: Row[Any]) -> RunRecord:
     parts = _Parts(connection, run)
     layout = run.layout
     winner = (run.config.get("budget") or {}).get("only_winner")

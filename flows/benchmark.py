@@ -17,6 +17,7 @@ from tasks.load_benchmark import load_benchmark
 from tasks.persist_run import assemble_run, persist_run
 from tasks.probe_tests import probe_tests
 from tasks.progress import without_known_tracebacks
+from tasks.publish_docs import publish_docs
 from tasks.publish_run import publish_artifacts, render_report, summary_of, track_metrics
 from tasks.resources import engine_pool
 from tasks.run_header import preflight
@@ -40,7 +41,7 @@ def benchmark(config: RunConfig, resume: str | None = None) -> dict[str, Any]:
     without_known_tracebacks()
     header = preflight(config, flow_run.get_id() or "", resume)
     shards = load_benchmark(config)
-    gates = [*gate_problems(header, joined(shards))]
+    gates = [*gate_problems(header, config, joined(shards))]
 
     with sampling_slot(config), engine_pool().hold():
         shards = draw_samples(config, shards)
@@ -60,8 +61,9 @@ def benchmark(config: RunConfig, resume: str | None = None) -> dict[str, Any]:
 
     run = assemble_run(header, config, joined(shards), allocation, scores, gates)
     persist_run(unwalked(run))
-    gate_database(header, unwalked(run))
+    gates += gate_database(header, unwalked(run))
     report = render_report(header, unwalked(run))
     mlflow_run_id = track_metrics(header, unwalked(run), report)
     publish_artifacts(header, unwalked(run), report, mlflow_run_id)
+    publish_docs(header, gates, mlflow_run_id)
     return summary_of(header, run, report, mlflow_run_id)

@@ -71,10 +71,12 @@ class GateFailed(CodeRMError, AssertionError):
     exit_code = 1
 
     def __init__(self, gate: str, failures: Sequence[Mapping[str, object]]) -> None:
-        """``failures``: one mapping an expectation that failed: expectation, meaning, column, unexpected, sample."""
+        """``failures``: one mapping an expectation that failed: expectation, meaning, column, unexpected, sample, open."""
         found = [f"{f['unexpected']:.4g}" if isinstance(f["unexpected"], float) else str(f["unexpected"]) for f in failures]
         shown = "; ".join(f"{f['meaning']} ({f['column']}) unexpected={x}" for f, x in zip(failures, found, strict=True))
-        super().__init__(f"gate {gate}: {len(failures)} expectations failed: {shown}")
+        ways = [f["open"] for f in failures if f.get("open")]
+        first = f"; open {ways[0][0]}" if ways and isinstance(ways[0], list) else ""
+        super().__init__(f"gate {gate}: {len(failures)} expectations failed: {shown}{first}")
         self.gate, self.failures = gate, tuple(failures)
 
 

@@ -131,6 +131,12 @@ def execute_winners(
             yield replace(matrix, only_winner=selector)
 
 
+def known_matrix(executor: Executor, cache: VerdictCache, job: MatrixJob) -> PassMatrix:
+    """What the store knows of a job; nothing is run, and unknown cells are ``not_asked``."""
+    known = _lookup(executor, cache, job)
+    return _with_known(job, _nothing_asked(executor, job), known, _known_mask(job, known))
+
+
 def _wanted(job: MatrixJob) -> BoolMatrix:
     return np.ones((len(job.solutions), len(job.tests)), dtype=bool) if job.asked is None else job.asked
 

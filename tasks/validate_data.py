@@ -69,6 +69,7 @@ def failures_table(result: GateResult) -> list[dict[str, str]]:
             "column": str(f["column"]),
             "unexpected": f"{f['unexpected']:.4g}" if isinstance(f["unexpected"], float) else str(f["unexpected"]),
             "sample": ", ".join(f["sample"]),
+            "open": "\n".join(f.get("open", ())),
         }
         for f in ordered
     ]

@@ -15,6 +15,16 @@ from db.integrity import expected_of
 from models.config import RunConfig
 from models.run_record import GateResult, RunRecord
 from tasks.caching import ONCE
+from tasks.openable import (
+    Opens,
+    cell_opener,
+    line_opener,
+    metric_opener,
+    sample_opener,
+    stored_opener,
+    with_openers,
+)
+from tasks.publish_docs import link_docs
 from tasks.run_header import RunHeader
 from tasks.select_and_score import Scores
 from tasks.shard import Shard
@@ -23,24 +33,29 @@ from tasks.validate_data import failures_table, require, run_gate
 from tasks.validate_database import check_database
 
 
-def _gate(header: RunHeader, name: str, frame: pd.DataFrame, suite: Any) -> GateResult:
+def _gate(header: RunHeader, name: str, frame: pd.DataFrame, suite: Any, opens: Opens) -> GateResult:
     """Validate, show what failed, stop on a critical failure. Raises GateFailed."""
-    return _shown(header, run_gate(name, frame, suite, header.docs_dir))
+    return _shown(header, run_gate(name, frame, suite, header.docs_dir), opens)
 
 
-def _shown(header: RunHeader, result: GateResult) -> GateResult:
+def _shown(header: RunHeader, result: GateResult, opens: Opens) -> GateResult:
+    """A table of what failed, with what a person opens to see it, and the Data Docs beside it. Raises GateFailed."""
+    result = with_openers(result, opens)
     name = result.gate
     bad = {"failures": len(result.failures), "evaluated": result.evaluated, "passed": result.passed}
     note("gate", level=logging.WARNING if result.failures else logging.INFO, run=header.run_id, gate=name, **bad)
     if result.failures:
         create_table_artifact(failures_table(result), key=f"gate-{name}", description=f"gate {name}, run {header.run_id}")
+    if not result.passed:
+        link_docs(header.docs_dir, f"gate {name} stopped run {header.run_id}")
     return require(result)
 
 
 @task(name="gate-problems", **ONCE)
-def gate_problems(header: RunHeader, whole: Shard) -> list[GateResult]:
+def gate_problems(header: RunHeader, config: RunConfig, whole: Shard) -> list[GateResult]:
     """Before anything is sampled."""
-    return [_gate(header, "problems", problem_frame(whole.problems.values()), problem_suite())]
+    frame = problem_frame(whole.problems.values())
+    return [_gate(header, "problems", frame, problem_suite(), line_opener(config.benchmark.problems))]
 
 
 @task(name="gate-samples", **ONCE)
@@ -48,27 +63,29 @@ def gate_samples(header: RunHeader, config: RunConfig, whole: Shard) -> list[Gat
     """Before anything is executed: solutions, and tests where any were asked for."""
     n, m = config.n_solutions, config.n_tests
     drawn, tests = sample_frame(whole.solutions, whole.problems, n, whole.samples.get("solution")), whole.samples.get("test")
-    gates = [_gate(header, "samples", drawn, sample_suite(n, config.gates))]
+    opens = sample_opener(header.run_id, "solution", config.policy)
+    gates = [_gate(header, "samples", drawn, sample_suite(n, config.gates), opens)]
     if m:
-        frame = sample_frame(whole.tests, whole.problems, m, tests)
-        gates.append(_gate(header, "tests", frame, generated_test_suite(m, config.gates)))
+        frame, opens = sample_frame(whole.tests, whole.problems, m, tests), sample_opener(header.run_id, "test", config.tests)
+        gates.append(_gate(header, "tests", frame, generated_test_suite(m, config.gates), opens))
     return gates
 
 
 @task(name="gate-matrices", **ONCE)
 def gate_matrices(header: RunHeader, config: RunConfig, whole: Shard) -> list[GateResult]:
     """Before anything is published."""
-    return [_gate(header, "matrices", matrix_frame(whole.matrices, whole.solutions, whole.tests), matrix_suite(config.gates))]
+    frame, opens = matrix_frame(whole.matrices, whole.solutions, whole.tests), cell_opener(header.run_id, whole.matrices)
+    return [_gate(header, "matrices", frame, matrix_suite(config.gates), opens)]
 
 
 @task(name="gate-metrics", **ONCE)
 def gate_metrics(header: RunHeader, scores: Scores) -> list[GateResult]:
     """Figures in their range; an undefined one is listed, never a zero."""
-    return [_gate(header, "metrics", metric_frame(scores.metrics), metric_suite())]
+    return [_gate(header, "metrics", metric_frame(scores.metrics), metric_suite(), metric_opener(header.run_id))]
 
 
 @task(name="gate-database", **ONCE)
 def gate_database(header: RunHeader, run: RunRecord) -> list[GateResult]:
     """What SQL holds of the run is whole and what was handed over: before anything is made from it."""
     found = check_database(header.settings, header.docs_dir, run.run_id, expected_of(run))
-    return [_shown(header, result) for result in found]
+    return [_shown(header, result, stored_opener) for result in found]

@@ -102,6 +102,7 @@ def check(
 
     Example: coderm db check 20261123-0045
     """
+    from tasks.openable import stored_opener, with_openers
     from tasks.resources import open_database
     from tasks.settings import load_settings
     from tasks.validate_data import docs_index, failures_table
@@ -111,7 +112,7 @@ def check(
     with open_database(settings) as store:
         run_id = None if run is None else store.find_run(run)
     docs_dir = settings.root / "data-docs" / (run_id or "database")
-    found = check_database(settings, docs_dir, run_id)
+    found = [with_openers(result, stored_opener) for result in check_database(settings, docs_dir, run_id)]
     rows = [row for result in found for row in failures_table(result)]
     print_table(
         f"{len(rows)} of {sum(r.evaluated for r in found)} expectations failed",

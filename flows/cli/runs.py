@@ -1,7 +1,7 @@
 """coderm runs, cell, report: what was run, one cell of it explained, its page."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -86,6 +86,22 @@ def prune(keep: Annotated[int, typer.Option("--keep", min=0, help="newest runs t
         typer.echo(f"{store.prune(keep)} runs deleted")
 
 
+@app.command("samples")
+def samples(
+    run: RunId,
+    task: Annotated[str, typer.Argument(help="task id")],
+    kind: Annotated[Literal["solution", "test"], typer.Option("--kind", help="whose answers")] = "solution",
+) -> None:
+    """Every answer for one problem of a finished or begun run: its text, and whether it was kept, or why not.
+
+    Example: coderm runs samples 20261123-0045 demo/03-merge --kind test
+    """
+    from tasks.show_samples import show_samples
+
+    for title, text in show_samples(run, task, kind):
+        typer.echo(f"── {title}\n{text}\n")
+
+
 def cell(
     run: RunId,
     task: Annotated[str, typer.Argument(help="task id")],
@@ -93,7 +109,7 @@ def cell(
     test: Annotated[int, typer.Argument(metavar="J", min=0, help="column")],
     rerun: Annotated[bool, typer.Option("--rerun/--no-rerun", help="run it again, in the runtime that the run used")] = True,
 ) -> None:
-    """Explain one cell: both sources, limits, verdict, flags, and what a rerun says now.
+    """Explain one cell: both sources, limits, verdict, flags, and what a rerun says now; also of a run that a gate stopped.
 
     Example: coderm cell 20261123-0045 demo/03-merge 4 7
     """

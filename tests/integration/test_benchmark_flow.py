@@ -180,7 +180,10 @@ def test_a_greedy_budget_asks_only_what_it_allocates(server: None, bench: Path) 
         assert int(matrix.asked.any(axis=0).sum()) == run.allocation.tests[task_id]
 
 
-def test_a_failed_gate_stops_the_run_before_anything_is_remembered(server: None, bench: Path) -> None:
+def test_a_failed_gate_stops_the_run_before_anything_is_remembered(
+    server: None, bench: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from flows.__main__ import run
     from flows.benchmark import benchmark
     from models.errors import GateFailed
     from tasks.resources import open_database
@@ -188,10 +191,50 @@ def test_a_failed_gate_stops_the_run_before_anything_is_remembered(server: None,
     looping = "def sq(x):\n    while True:\n        pass\n"
     lines = [{"task_id": f"sq/{i}", "solutions": [looping, GOOD, looping + "#", looping + "##"]} for i in range(3)]
     write(bench / "solutions.jsonl", lines)
-    with pytest.raises(GateFailed, match="matrices"):
+    with pytest.raises(GateFailed, match=r"gate matrices: .*; open coderm cell .* sq/0 0 0$") as stopped:
         benchmark(config(bench, sandbox={"runtime": "process", "limits": {"timeout_s": 0.1}}, label=False))
     with open_database() as store:
         assert store.list_runs() == []
+        (begun,) = store.started_runs()
+    way = str(stopped.value).rpartition("; open coderm ")[2].split()
+    assert way[:2] == ["cell", begun["run_id"]]
+    capsys.readouterr()
+    assert run(way) == 0  # what the gate named can be opened, although no run was stored
+    explained = capsys.readouterr().out
+    assert explained.count("verdict: timeout") == 2  # known, and rerun
+    assert looping in explained
+    assert run(["cell", begun["run_id"], "sq/0", "1", "0", "--no-rerun"]) == 0
+    assert "verdict: passed" in capsys.readouterr().out
+    assert run(["runs", "samples", begun["run_id"][:15], "sq/0", "--kind", "test"]) == 0
+    assert capsys.readouterr().out.count("kept as test") == 4
+    assert run(["cell", begun["run_id"], "sq/9", "0", "0"]) == 2
+    links = artifacts_of(begun["run_id"], "data-docs")
+    assert links[0].startswith("[Data Docs](file:")
+    assert "stopped run" in links[1]
+
+
+def artifacts_of(run_id: str, key: str) -> tuple[str, str]:
+    """(data, description) of the newest artifact of that key; it must speak of the run."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+    from prefect.client.schemas.sorting import ArtifactSort
+
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), sort=ArtifactSort.CREATED_DESC, limit=1
+        )
+    assert run_id in (found[0].description or "")
+    return str(found[0].data), str(found[0].description)
+
+
+def test_a_bad_problem_is_named_by_file_and_line(server: None, bench: Path) -> None:
+    from flows.benchmark import benchmark
+    from models.errors import GateFailed
+
+    lines = [json.loads(line) for line in (bench / "problems.jsonl").read_text().splitlines()]
+    write(bench / "problems.jsonl", [lines[0], {**lines[1], "prompt": " "}, lines[2]])
+    with pytest.raises(GateFailed, match=r"gate problems: .*\(prompt_chars\) unexpected=1; open .*problems\.jsonl:2$"):
+        benchmark(config(bench))
 
 
 def test_a_database_that_holds_something_else_stops_the_run_before_anything_is_made(server: None, bench: Path) -> None:

@@ -80,6 +80,14 @@ def test_a_run_breaks_off_is_resumed_and_needs_no_server_the_second_time(
             (begun,) = store.started_runs()
         broken["on"] = False
         asked_before = len(chat.bodies)
+        capsys.readouterr()
+        assert command(["runs", "samples", begun["run_id"], "sq/0"]) == 0  # from the store: nobody is asked
+        shown = capsys.readouterr().out
+        assert (shown.count("kept as solution"), shown.count("discarded, no_code_block")) == (6, 2)
+        assert "I cannot." in shown
+        assert command(["runs", "samples", begun["run_id"], "sq/0", "--kind", "test"]) == 2
+        assert f"no answer of {MODEL} is stored" in capsys.readouterr().err
+        assert len(chat.bodies) == asked_before
         assert command(["runs", "resume", begun["run_id"][:17]]) == 0
         assert all("### code solution" in b["messages"][0]["content"] for b in chat.bodies[asked_before:])
         assert len(chat.bodies) - asked_before == 3

@@ -263,16 +263,26 @@ def test_a_server_by_its_url_decides_where_files_go(server: str, tmp_path: Path)
 def test_a_private_machine_keeps_prompts_and_code_out_of_mlflow(
     store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private: bool
 ) -> None:
+    from tasks.publish_docs import share_docs
     from tasks.publish_run import render_report, track_metrics
     from tasks.run_header import RunHeader
     from tasks.settings import load_settings
+    from tasks.validate_data import docs_index
 
     monkeypatch.setenv("CODERM_PRIVATE", str(private).lower())
     monkeypatch.setenv("CODERM_MLFLOW_TRACKING_URI", store)
     header = RunHeader(load_settings(), "")
     run = recorded_run(run_id=header.run_id, benchmark=f"private-{private}")
     logged = track_metrics.fn(header, run, render_report.fn(header, run))
+    docs = docs_index(header.docs_dir)
+    (docs.parent / "static" / "images").mkdir(parents=True)
+    docs.write_text("what the gates found")
+    (docs.parent / "static" / "images" / "film.gif").write_bytes(b"")
+    assert share_docs(header, logged) == docs.as_uri()
     files = [path for path in (tmp_path / "home").rglob("mlflow-artifacts/**/*") if path.is_file()]
-    assert [path.name for path in files if path.suffix == ".html"] == ([] if private else [header.report_path.name])
+    assert {path.name for path in files if path.suffix == ".html"} == (
+        set() if private else {header.report_path.name, "index.html"}
+    )
+    assert not [path for path in files if path.suffix == ".gif"]
     assert not [path for path in files if path.suffix != ".html" and b"assert 1" in path.read_bytes()]
     assert client_of(store).get_run(logged).data.metrics["selector/majority/pass_1"] == 0.75
