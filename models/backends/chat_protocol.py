@@ -133,7 +133,10 @@ def _fault(status: int, said: str, at: Place) -> str:
             f"{at.model!r} ({said}); lower sampling.max_tokens, or serve the model with a longer context"
         )
     if _TEMPLATE.search(said):
-        return f"{at.url}: model {at.model!r} has no chat template ({said}); serve it with one (vLLM: --chat-template)"
+        return (
+            f"{at.url}: model {at.model!r} has no chat template ({said}); serve it with one "
+            "(vLLM: --chat-template; type 'vllm': field 'chat_template')"
+        )
     if status == 404 or _UNKNOWN_MODEL.search(said):
         return f"{at.url}: field 'model': {at.model!r} is not served ({said}); expected a name from {at.url}/models"
     return f"{at.url}: task {at.task_id!r}: status {status}: {said}"

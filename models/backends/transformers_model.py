@@ -64,11 +64,13 @@ def load(name: str, revision: str | None, device: str, dtype: str) -> LoadedMode
 
 @contextmanager
 def out_of_memory(name: str, advice: str) -> Iterator[None]:
-    """Translate the library's error. Raises BackendUnavailable."""
+    """Translate the library's errors: a GPU's has a class of its own, a CPU's is told by its words. Raises BackendUnavailable."""
     import torch
 
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
+            raise
         said = " ".join(str(error).split())[:200]
         raise BackendUnavailable(f"{name}: out of memory ({said}); {advice}") from None

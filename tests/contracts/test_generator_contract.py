@@ -67,7 +67,7 @@ def opener_of(name: str, request: pytest.FixtureRequest) -> Opener:
         return lambda folder, _kind: VllmGenerator(config, engine.pool, folder)
     if name == "transformers":
         weights = request.getfixturevalue("model")
-        local = TransformersConfig(model=weights, device="cpu", dtype="float32", max_model_len=1024, sampling=SHORT)
+        local = TransformersConfig(model=weights, device="cpu", dtype="float32", max_model_len=1024, batch_size=5, sampling=SHORT)
         return lambda _folder, _kind: TransformersGenerator(local)
     return {"replay": open_replay, "openai": open_openai}[name]
 
@@ -155,6 +155,13 @@ def test_n_draws_with_a_seed_are_single_draws_with_it_and_those_that_follow(live
         alone = [g.samples[0].text for one in single for g in generator.generate([one])]
     assert [s.text for s in together.samples] == alone
     assert len(set(alone)) == HELD
+
+
+def test_a_live_model_tells_tokens_and_likelihoods(live_opener: Opener, tmp_path: Path) -> None:
+    with live_opener(tmp_path, "solution") as generator:
+        for generation in generator.generate(requests("solution", HELD)):
+            assert [s.tokens_in > 0 for s in generation.samples] == [True] + [False] * (HELD - 1)
+            assert all(s.tokens_out > 0 and s.mean_logprob is not None and s.mean_logprob < 0 for s in generation.samples)
 
 
 def test_problems_with_one_prompt_have_draws_of_their_own(live_opener: Opener, tmp_path: Path) -> None:

@@ -1,32 +1,29 @@
-"""Whole benchmark runs on real engines: vLLM's server (started by the run, and one that runs already) and transformers.
+"""Whole benchmark runs on real engines: vLLM's server, killed under way, and transformers.
 
-The model is tests/tiny_model.py's: real weights in the usual format, small enough for two cores. One engine start serves the runs
-on vLLM, since a start is what costs time.
+The model is tests/tiny_model.py's: real weights in the usual format, small enough for two cores. What a server answers to single
+requests: test_engines_live.py.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.tiny_model import DEMO, TASKS, tiny_model
+from tests.engines import MARKS, live, managed
+from tests.tiny_model import DEMO, TASKS
 
-pytestmark = [
-    pytest.mark.engines,
-    pytest.mark.slow,
-    pytest.mark.timeout(1200),
-    pytest.mark.filterwarnings("default"),  # foreign servers and torch in one process, each with deprecations of its own
-]
+pytest_plugins = ["tests.engine_fixtures"]
+pytestmark = MARKS
 N = 6
-
-
-@pytest.fixture(scope="module")
-def model() -> str:
-    return str(tiny_model())
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +53,6 @@ def config(folder: Path, backend: dict[str, Any]) -> Any:
     )
 
 
-def live(kind: str, model: str, **more: Any) -> dict[str, Any]:
-    return {"type": kind, "model": model, "sampling": {"max_tokens": 300}, **more}
-
-
-def managed(repo_root: Path, model: str, **more: Any) -> dict[str, Any]:
-    """On a CPU: a tenth of the memory for the cache, and no thread bound to a core that somebody else uses."""
-    variables = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
-    small = {"gpu_memory_utilization": 0.1, "max_model_len": 1024, "max_num_seqs": 32, "dtype": "float32"}
-    python = repo_root / ".venv-vllm" / "bin" / "python"
-    return live("vllm", model, python=python, variables=variables, extra_args=["--enforce-eager"], **small, **more)
-
-
 def partly_right(summary: dict[str, Any], backend: str) -> None:
     """The run is complete, came from this backend, and its samples are parseable and partly right."""
     from tasks.resources import open_database
@@ -82,58 +67,46 @@ def partly_right(summary: dict[str, Any], backend: str) -> None:
     assert Path(summary["report"]).exists()
 
 
-def test_runs_on_vllm(server: None, repo_root: Path, tmp_path: Path, model: str) -> None:
+def test_a_run_on_vllm_outlives_its_engine(server: None, tmp_path: Path, model: str) -> None:
+    """The engine's core is killed once the first samples are stored: the run starts another and asks only for what is missing."""
     from flows.benchmark import benchmark
-    from models.backend_config import VllmConfig
     from models.backends.engine_process import marked
-    from tasks.resources import engine_pool
+    from tasks.resources import open_database
     from tasks.settings import load_settings
 
-    state = load_settings().root
-    backend = managed(repo_root, model)
-    with engine_pool().hold():
-        partly_right(benchmark(config(tmp_path, backend)), "vllm")
-        with engine_pool().lease(VllmConfig.model_validate(backend), state) as running:
-            marks = {path.stem for path in (state / "engines").glob("*.json")}
-            partly_right(benchmark(config(tmp_path, live("openai", model, base_url=running.base_url))), "openai")
-            a_wrong_name_and_a_long_context_are_one_line(tmp_path, model, running.base_url)
-            seeds_follow_on(model, running.base_url)
-        assert len(marks) == len(list((state / "logs").glob("vllm-*.log"))) == 1  # stages, shards and runs shared one engine
-        assert len(marked(marks)) >= 2  # the server and its engine core
-    assert marked(marks) == []
+    state, found = load_settings().root, dict[str, Any]()
+    with open_database():  # the schema is there before somebody else reads it
+        killer = threading.Thread(target=kill_the_core, args=(state, found))
+    killer.start()
+    summary = benchmark(config(tmp_path, managed(model, concurrency=1)))
+    killer.join()
+    partly_right(summary, "vllm")
+    assert len(list((state / "logs").glob("vllm-*.log"))) == 2  # stages and shards shared one engine, until it was gone
+    with open_database() as store:
+        counts = store.load_run(summary["run_id"]).samples
+    reused = {(kind, t): c.reused for kind, of_task in counts.items() for t, c in of_task.items()}
+    assert all(c.drawn == N for of_task in counts.values() for c in of_task.values())
+    assert 0 < len(found["stored"]) < 2 * len(TASKS)
+    assert {key for key, count in reused.items() if count == N} >= found["stored"]
+    assert sum(count == 0 for count in reused.values()) >= 1
+    assert marked(found["marks"]) == []
+    assert not list((state / "engines").iterdir())
 
 
-def a_wrong_name_and_a_long_context_are_one_line(folder: Path, model: str, url: str) -> None:
-    from models.backend_config import OpenAIConfig, Sampling
-    from models.backends.openai_compat import OpenAIGenerator
-    from models.errors import InputError
+def kill_the_core(state: Path, found: dict[str, Any]) -> None:
+    """SIGKILL to the process that holds the weights, as soon as a series of samples is stored."""
+    import sqlite3
 
-    with pytest.raises(InputError, match="is not served"):
-        OpenAIGenerator.of(OpenAIConfig(model="nobody/nothing", base_url=url), None).__enter__()
-    greedy_for_room = OpenAIConfig(model=model, base_url=url, sampling=Sampling(max_tokens=5000))
-    with OpenAIGenerator.of(greedy_for_room, None) as generator, pytest.raises(InputError, match="do not fit into the context"):
-        list(generator.generate([request(0, 1)]))
+    from models.backends.engine_process import marked
 
-
-def seeds_follow_on(model: str, url: str) -> None:
-    """Seed s with n draws is seeds s … s + n - 1: what spacing the seeds of problems stands on."""
-    from models.backend_config import OpenAIConfig, Sampling
-    from models.backends.openai_compat import OpenAIGenerator
-
-    texts = []
-    for most in (None, 1):
-        one = OpenAIConfig(model=model, base_url=url, n_a_request=most, sampling=Sampling(max_tokens=60, temperature=1.5))
-        with OpenAIGenerator.of(one, None) as generator:
-            (generation,) = generator.generate([request(7 << 14, 4)])
-        texts.append([sample.text for sample in generation.samples])
-    assert texts[0] == texts[1]
-    assert len(set(texts[0])) > 1
-
-
-def request(seed: int, n: int) -> Any:
-    from models.run_record import GenerationRequest
-
-    return GenerationRequest(task_id="t", kind="solution", prompt="Write something.", n=n, seed=seed)
+    deadline, stored = time.monotonic() + 900, "SELECT kind, task_id FROM response_series"
+    with closing(sqlite3.connect(state / "coderm.db", timeout=60)) as database:
+        while not (rows := database.execute(stored).fetchall()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    marks = {path.stem for path in (state / "engines").glob("*.json")}
+    core = next(p for p in marked(marks) if "EngineCor" in Path(f"/proc/{p}/comm").read_text())
+    os.kill(core, signal.SIGKILL)
+    found |= {"stored": set(rows), "marks": marks}
 
 
 def test_a_run_on_transformers(server: None, tmp_path: Path, model: str) -> None:
@@ -142,46 +115,35 @@ def test_a_run_on_transformers(server: None, tmp_path: Path, model: str) -> None
     partly_right(benchmark(config(tmp_path, live("transformers", model, max_model_len=1024, device="cpu"))), "transformers")
 
 
-def test_transformers_draws_do_not_depend_on_the_batch(model: str) -> None:
-    from models.backend_config import Sampling, TransformersConfig
-    from models.backends.transformers_local import TransformersGenerator
-    from models.prompts import solution_prompt
-    from models.run_record import GenerationRequest
-    from tests.tiny_model import problems
-
-    asked = [
-        GenerationRequest(
-            task_id=t, kind="solution", prompt=solution_prompt(p, "coderm-1"), n=3, seed=at << 14, entry_point=p.entry_point
-        )
-        for at, (t, p) in enumerate(problems().items())
-    ]
-    found = []
-    for rows, n in ((9, 3), (2, 3), (9, 1)):
-        one = TransformersConfig(model=model, device="cpu", batch_size=rows, max_model_len=1024, sampling=Sampling(max_tokens=40))
-        with TransformersGenerator(one) as generator:
-            drawn = list(generator.generate([r.model_copy(update={"n": n}) for r in asked]))
-        found.append({g.task_id: g.samples for g in drawn})
-        assert all(s.mean_logprob is not None and s.mean_logprob <= 0 and s.tokens_out > 0 for g in drawn for s in g.samples)
-        assert all([s.tokens_in > 0 for s in g.samples] == [True] + [False] * (n - 1) for g in drawn)
-    together, apart, fewer = found
-    for task, samples in together.items():
-        assert [s.text for s in samples] == [s.text for s in apart[task]]
-        assert [s.mean_logprob for s in samples] == pytest.approx([s.mean_logprob for s in apart[task]], abs=1e-3)
-        assert [s.text for s in fewer[task]] == [samples[0].text]
-
-
 def test_faults_of_transformers_are_one_line(model: str, tmp_path: Path) -> None:
     from models.backend_config import Sampling, TransformersConfig
     from models.backends.transformers_local import TransformersGenerator
     from models.errors import BackendUnavailable, InputError
+    from models.run_record import GenerationRequest
 
     with pytest.raises(InputError, match="field 'model'"):
         TransformersGenerator(TransformersConfig(model=str(tmp_path))).__enter__()
     with pytest.raises(BackendUnavailable, match="field 'device'"):
         TransformersGenerator(TransformersConfig(model=model, device="cuda:7")).__enter__()
     long = TransformersConfig(model=model, device="cpu", sampling=Sampling(max_tokens=5000))
+    asked = GenerationRequest(task_id="t", kind="solution", prompt="Write something.", n=1, seed=0)
     with TransformersGenerator(long) as generator, pytest.raises(InputError, match="do not fit"):
-        list(generator.generate([request(0, 1)]))
+        list(generator.generate([asked]))
+
+
+def test_no_memory_for_transformers_is_one_line() -> None:
+    import torch
+
+    from models.backends.transformers_model import out_of_memory
+    from models.errors import BackendUnavailable
+
+    no_room = r"^m: out of memory \(.*can't allocate memory.*\); lower batch_size$"
+    with pytest.raises(BackendUnavailable, match=no_room), out_of_memory("m", "lower batch_size"):
+        torch.empty(1 << 55, dtype=torch.uint8)
+    with pytest.raises(BackendUnavailable, match=r"out of memory \(CUDA"), out_of_memory("m", "lower batch_size"):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    with pytest.raises(RuntimeError, match="shapes"), out_of_memory("m", "lower batch_size"):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
 
 def test_hidden_states_are_the_models_own(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
