@@ -173,10 +173,25 @@ class RunConfig(Config):
         description="CPU seconds; HumanEval's own is 3 s",
     )
     seed: int = Field(0, ge=0, description="of sampling and of every random choice: the same seed, the same run")
+    waves: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        "auto",
+        title="Turns on one GPU",
+        description="two models that take turns on one GPU: how many turns each has; auto: planned from what the run measures",
+    )
     problems_ahead: int = Field(256, ge=1, description="sampled problems that may wait for the sandbox; then the models wait")
     shard_problems: int = Field(
         50, ge=1, title="Problems a task", description="a shard: as many problems go through the run together"
     )
+
+    @model_validator(mode="after")
+    def _turns_are_possible(self) -> RunConfig:
+        loaded = self.policy.type == self.tests.type and self.policy.type in ("vllm", "transformers")
+        if self.waves not in ("auto", 1) and not (loaded and self.budget.policy == "all" and self.budget.only_winner is None):
+            raise ValueError(
+                f"waves = {self.waves} goes with two models of type vllm, or two of type transformers, that take turns on one GPU, "
+                'and with a budget whose cells run beside them (policy = "all", no only_winner)'
+            )
+        return self
 
     @model_validator(mode="after")
     def _abstention_has_a_source(self) -> RunConfig:

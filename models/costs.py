@@ -3,6 +3,8 @@
     tokens_in, tokens_out   of all responses, stored ones included
     seconds                 in which a model was at work; tokens_per_s and cost count only what was drawn in this run
     busy_share              share of the time of sampling and execution in which a model was at work (the two summed, at most 1)
+    switch_seconds          in which a model was started, loaded, put to sleep or woken; waves: turns of two models on one GPU
+    wall_ratio              wall time of sampling and execution over the longer of GPU time, switches included, and sandbox time
     cost                    tokens x price a million + hours of work x price an hour, in the configuration's currency
 
 A run of recordings has none of these. A share or a price of nothing is NaN: undefined, never zero.
@@ -33,6 +35,9 @@ def sampling_metrics(
         return {}
     if times.get("wall"):
         found["sampling/busy_share"] = min(1.0, sum(times.get(kind, 0.0) for kind in prices) / times["wall"])
+        longest = max(times.get("gpu", 0.0), times.get("sandbox", 0.0))
+        found["sampling/wall_ratio"] = times["wall"] / longest if longest else math.nan
+        found |= {"sampling/switch_seconds": times.get("switch", 0.0), "sampling/waves": times.get("waves", 0.0)}
     total = sum(value for name, value in found.items() if name.startswith("cost/"))
     return {**found, "cost/total": total, "cost/per_solved": total / solved if solved else math.nan}
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from prefect import task
 
-from models.backend_config import OpenAIConfig, ReplayConfig
+from models.backend_config import BackendConfig, OpenAIConfig, ReplayConfig, VllmConfig
+from models.backends.engine_pool import engine_key
 from models.config import RunConfig
 from models.operations import Operations
 from models.run_record import Generation
 from models.statement_examples import statement_tests, with_examples
 from models.types import Limits, MatrixJob, PassMatrix, Problem, SolutionSet, TestSet
 from tasks.caching import RETRY_INFRA_ONLY
+from tasks.estimate import CELLS_PER_S_A_SLOT, TOKENS_OUT
 from tasks.execute_matrix import execute_jobs, matrix_job
 from tasks.generate_tests import generate_tests, kept_tests, unit_test_request
 from tasks.overlap import Drawn, Plan, overlap
@@ -21,6 +24,7 @@ from tasks.resources import open_stored_generator
 from tasks.sample_solutions import kept_solutions, sample_solutions, solution_request, with_draws
 from tasks.sandbox_stage import sandbox_stage
 from tasks.shard import Shard, joined
+from tasks.waves import Switches, WavePlan
 
 
 def draw_samples(config: RunConfig, shards: Sequence[Shard]) -> list[Shard]:
@@ -38,13 +42,16 @@ def draw_and_execute(config: RunConfig, shards: Sequence[Shard]) -> list[Shard]:
     """All problems in one task, since a model is opened once. A second try finds finished samples and cells in the store."""
     whole = joined(shards)
     plan = _plan(config, whole)
-    models = partial(open_stored_generator, config.policy), partial(open_stored_generator, config.tests)
     with sandbox_stage(config.sandbox, "sample", "sample and execute", plan.steps) as stage:
 
         def execute(jobs: Iterable[MatrixJob]) -> Iterator[PassMatrix]:
             return execute_jobs(stage.executor, jobs, stage.cache, counts=stage.counts)
 
-        drawn = overlap(plan, *models, execute, stage.advance)
+        policy, generator = (
+            partial(open_stored_generator, backend, partial(plan.waves.switches.record, kind))
+            for kind, backend in (("solution", config.policy), ("test", config.tests))
+        )
+        drawn = overlap(plan, policy, generator, execute, stage.advance)
     done = stage.operations + Operations(levels=drawn.levels)
     return [_filled(config, shard, drawn, done if at == 0 else None) for at, shard in enumerate(shards)]
 
@@ -52,15 +59,35 @@ def draw_and_execute(config: RunConfig, shards: Sequence[Shard]) -> list[Shard]:
 def _plan(config: RunConfig, whole: Shard) -> Plan:
     memory_mib = config.sandbox.limits.memory_mib
     every_cell = config.budget.policy == "all" and config.budget.only_winner is None
-    reachable = (ReplayConfig, OpenAIConfig)
     return Plan(
         problems=whole.problems,
         ask_solutions=partial(solution_request, config),
         ask_tests=partial(unit_test_request, config) if config.n_tests else None,
         cells_of=partial(_all_cells, config) if every_cell else None,
         label_limits=Limits(timeout_s=config.label_timeout_s, memory_mib=memory_mib) if config.label else None,
-        together=isinstance(config.policy, reachable) and isinstance(config.tests, reachable),
+        together=together(config.policy, config.tests),
         ahead=config.problems_ahead,
+        waves=_waves(config) if every_cell and config.n_tests else WavePlan(),
+    )
+
+
+def together(policy: BackendConfig, tests: BackendConfig) -> bool:
+    """Whether both models can be there at one time: at most one of them is started by the run, or one engine serves both."""
+    started = [backend for backend in (policy, tests) if not isinstance(backend, ReplayConfig | OpenAIConfig)]
+    engines = {engine_key(backend) for backend in started if isinstance(backend, VllmConfig)}
+    return len(started) < 2 or (len(engines) == 1 and all(isinstance(backend, VllmConfig) for backend in started))
+
+
+def _waves(config: RunConfig) -> WavePlan:
+    """Turns on one GPU, with the guesses of ``--dry-run`` until the run has measured; one turn where the two cannot switch."""
+    if config.policy.type != config.tests.type:
+        return WavePlan()
+    slots = config.sandbox.workers or os.cpu_count() or 1
+    return WavePlan(
+        wanted=config.waves,
+        cells_s=config.n_solutions * config.n_tests / CELLS_PER_S_A_SLOT / slots,
+        test_share=config.n_tests * TOKENS_OUT["test"] / (config.n_solutions * TOKENS_OUT["solution"]),
+        switches=Switches(asleep=all(isinstance(b, VllmConfig) and b.sleep for b in (config.policy, config.tests))),
     )
 
 
@@ -83,5 +110,10 @@ def _filled(config: RunConfig, shard: Shard, drawn: Drawn, done: Operations | No
         tests={t: kept_tests(drawn.tests[t]) if config.n_tests else TestSet(task_id=t, tests=()) for t in tasks},
         labels={t: drawn.labels[t] for t in tasks if t in drawn.labels},
         matrices={t: drawn.matrices[t] for t in tasks if t in drawn.matrices},
-        times={**shard.times, **({"wall": drawn.wall_s} if done else {})},
+        times={**shard.times, **(_times(drawn) if done else {})},
     ).measured(done or Operations())
+
+
+def _times(drawn: Drawn) -> dict[str, float]:
+    seconds = {"wall": drawn.wall_s, "switch": drawn.switch_s, "gpu": drawn.gpu_s, "sandbox": drawn.sandbox_s}
+    return {**seconds, "waves": float(drawn.waves)}

@@ -5,15 +5,16 @@
                generator ──► tests ──► cells ──┘
 
 Two models that can be reached together (servers that run already, recordings) work together: tests of a problem are asked for when
-its solutions are there. Two that need the same GPU work one after the other, and the sandbox works beside both. At most ``ahead``
-problems wait before each step; then the model waits too, so memory is bounded. What the sandbox finished here is not run again.
+its solutions are there. Two that need the same GPU take turns, in waves of problems (tasks/waves.py), and the sandbox works beside
+both. At most ``ahead`` problems wait before each step; then the model waits too, so memory is bounded. None of this changes what
+is drawn. What the sandbox finished here is not run again.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -25,13 +26,17 @@ from models.run_record import Generation, GenerationRequest
 from models.types import Labels, Limits, MatrixJob, PassMatrix, Problem, SolutionSet
 from tasks.sample_solutions import kept_solutions
 from tasks.shared_sandbox import Channel, Execute, SharedSandbox, Stopped
+from tasks.waves import WavePlan, Waves
 
 OpenModel = Callable[[], AbstractContextManager[Generator]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be drawn and run. ``ask_tests``, ``cells_of``: None where there are no tests, where no cell is wanted yet."""
+    """What is to be drawn and run. ``ask_tests``, ``cells_of``: None where there are no tests, where no cell is wanted yet.
+
+    ``together``: both models at one time; else in ``waves``.
+    """
 
     problems: Mapping[str, Problem]
     ask_solutions: Callable[[Problem], GenerationRequest]
@@ -40,6 +45,7 @@ class Plan:
     label_limits: Limits | None
     together: bool
     ahead: int
+    waves: WavePlan = field(default_factory=WavePlan)
 
     @property
     def steps(self) -> int:
@@ -50,13 +56,19 @@ class Plan:
 
 @dataclass
 class Drawn:
-    """Everything by task id. ``busy_s``: seconds of each model; ``wall_s``: of the whole; ``levels``: what waited for whom."""
+    """Everything by task id. Seconds: ``busy_s`` of each model, ``switch_s`` to bring them onto their GPU, ``gpu_s`` of the longer
+    of two GPUs or of the only one, switches included, ``sandbox_s`` with work, ``wall_s`` of the whole. ``levels``: what waited.
+    """
 
     solutions: dict[str, Generation] = field(default_factory=dict)
     tests: dict[str, Generation] = field(default_factory=dict)
     labels: dict[str, Labels] = field(default_factory=dict)
     matrices: dict[str, PassMatrix] = field(default_factory=dict)
     busy_s: dict[str, float] = field(default_factory=dict)
+    waves: int = 0
+    switch_s: float = 0.0
+    gpu_s: float = 0.0
+    sandbox_s: float = 0.0
     wall_s: float = 0.0
     levels: dict[str, Level] = field(default_factory=dict)
 
@@ -78,9 +90,7 @@ def overlap(
             work.stop.set()
             raise
     _raise_first(tasks)
-    work.drawn.wall_s = time.monotonic() - began
-    work.drawn.levels = work.levels()
-    return work.drawn
+    return work.finished(time.monotonic() - began)
 
 
 def _raise_first(tasks: Iterable[Future[None]]) -> None:
@@ -100,8 +110,9 @@ class _Work:
         self._to_label: Channel[SolutionSet] = Channel(plan.ahead, self.stop)
         self._to_ask: Channel[GenerationRequest] = Channel(plan.ahead, self.stop)
         self._room = threading.Semaphore(plan.ahead)
+        self._waves = Waves(plan.problems.values(), plan.waves, self.sandbox)
 
-    def levels(self) -> dict[str, Level]:
+    def _levels(self) -> dict[str, Level]:
         """Jobs that waited for the sandbox, and problems that waited for the test generator where that worked beside the policy."""
         asked = {"waiting_model": self._to_ask.waiting.read()} if self.plan.together and self.plan.ask_tests else {}
         return {"waiting_sandbox": self.sandbox.waiting.read(), **asked}
@@ -118,26 +129,36 @@ class _Work:
         """What runs side by side."""
         steps: list[Callable[[], None]] = [self._label] if self.plan.label_limits else []
         if self.plan.together:
-            return [*steps, lambda: self._sample(policy), lambda: self._generate(generator, self._to_ask)]
-        return [*steps, lambda: self._one_after_the_other(policy, generator)]
+            return [*steps, lambda: self._all_at_once(policy), lambda: self._generate(generator, self._to_ask)]
+        return [*steps, lambda: self._in_turns(policy, generator)]
 
-    def _one_after_the_other(self, policy: OpenModel, generator: OpenModel) -> None:
-        self._sample(policy)
-        if self.plan.ask_tests:
-            self._generate(generator, [self._test_request(t) for t in self.plan.problems])
+    def _all_at_once(self, policy: OpenModel) -> None:
+        def ask(task_id: str) -> None:
+            if self.plan.ask_tests:
+                self._to_ask.put(self._test_request(task_id))
 
-    def _sample(self, policy: OpenModel) -> None:
-        with policy() as model:
-            for generation in model.generate([self.plan.ask_solutions(p) for p in self.plan.problems.values()]):
-                self.drawn.solutions[generation.task_id] = generation
-                self.advance(1)
-                if self.plan.label_limits:
-                    self._to_label.put(kept_solutions(generation))
-                if self.plan.together and self.plan.ask_tests:
-                    self._to_ask.put(self._test_request(generation.task_id))
-            self.drawn.busy_s["solution"] = model.busy_s
+        self._sample(policy, self.plan.problems.values(), ask)
         for channel in (self._to_label, self._to_ask):
             channel.close()
+
+    def _in_turns(self, policy: OpenModel, generator: OpenModel) -> None:
+        while self._waves.more:
+            wave: list[str] = []
+            self._sample(policy, self._waves.next_wave(), wave.append)
+            self._generate(generator, [self._test_request(t) for t in wave] if self.plan.ask_tests else [])
+        self._to_label.close()
+
+    def _sample(self, policy: OpenModel, problems: Iterable[Problem], then: Callable[[str], None]) -> None:
+        requests: Iterable[GenerationRequest] = map(self.plan.ask_solutions, problems)
+        with policy() as model:
+            for generation in model.generate(list(requests) if isinstance(problems, Collection) else requests):
+                self.drawn.solutions[generation.task_id] = generation
+                self.advance(1)
+                self._waves.note("solution", generation, model.busy_s)
+                if self.plan.label_limits:
+                    self._to_label.put(kept_solutions(generation))
+                then(generation.task_id)
+            self._add("solution", model.busy_s)
 
     def _test_request(self, task_id: str) -> GenerationRequest:
         assert self.plan.ask_tests is not None
@@ -150,9 +171,22 @@ class _Work:
             for generation in model.generate(requests):
                 self.drawn.tests[generation.task_id] = generation
                 self.advance(1)
+                self._waves.note("test", generation, model.busy_s)
                 if self.plan.cells_of:
                     self._run_cells(generation)
-            self.drawn.busy_s["test"] = model.busy_s
+            self._add("test", model.busy_s)
+
+    def _add(self, kind: str, busy_s: float) -> None:
+        self.drawn.busy_s[kind] = self.drawn.busy_s.get(kind, 0.0) + busy_s
+
+    def finished(self, wall_s: float) -> Drawn:
+        """What was drawn, with the books closed."""
+        drawn, models = self.drawn, self.drawn.busy_s.values()
+        drawn.wall_s, drawn.waves, drawn.switch_s = wall_s, self._waves.begun, self.plan.waves.switches.total_s
+        drawn.gpu_s = max(models, default=0.0) if self.plan.together else sum(models) + drawn.switch_s
+        drawn.sandbox_s = sum(tally.seconds for tally in self.sandbox.tallies.values())
+        drawn.levels = self._levels()
+        return drawn
 
     def _run_cells(self, generation: Generation) -> None:
         task_id = generation.task_id
@@ -161,7 +195,8 @@ class _Work:
         while not self._room.acquire(timeout=0.05):
             if self.stop.is_set():
                 raise Stopped
-        self.sandbox.submit(job).add_done_callback(self._keep)
+        asker = "tests" if any(not sample.reused for sample in generation.samples) else "stored tests"
+        self.sandbox.submit(job, asker).add_done_callback(self._keep)
 
     def _keep(self, future: Future[PassMatrix]) -> None:
         matrix = future.result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import assert_never
@@ -36,13 +36,16 @@ def open_executor(config: SandboxConfig, settings: Settings | None = None) -> Ex
 
 
 @contextmanager
-def open_stored_generator(config: BackendConfig) -> Iterator[Generator]:
-    """The model behind a configuration, open, with the memory of this machine's store where it is a live one."""
+def open_stored_generator(config: BackendConfig, on_open: Callable[[float], None] = lambda _seconds: None) -> Iterator[Generator]:
+    """The model behind a configuration, open, with the memory of this machine's store where it is a live one.
+
+    ``on_open`` is told how many seconds it took until a live one could be asked: to load it, or to switch to it.
+    """
     if isinstance(config, ReplayConfig):
         with open_generator(config) as replay:
             yield replay
     else:
-        with open_database() as store, StoredGenerator(open_generator(config), store, config.extraction) as model:
+        with open_database() as store, StoredGenerator(open_generator(config), store, config.extraction, on_open) as model:
             yield model
 
 

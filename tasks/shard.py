@@ -50,7 +50,7 @@ class Shard:
     ) -> None:
         """``prompt_digests``, ``samples``: "solution" and "test" → task id → digest of the prompt, what became of the responses.
 
-        ``times``: seconds in which a model was at work, under "solution" and "test", and of the whole, under "wall".
+        ``times``: seconds in which a model was at work, under "solution" and "test", and those of ``tasks.overlap.Drawn``.
         ``operations``: what the stages that this shard went through measured of themselves.
         """
         self.index = index

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import deque
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 from models.load import Gauge
 from models.types import MatrixJob, PassMatrix
@@ -76,6 +78,31 @@ class Channel(Generic[T]):
         raise Stopped
 
 
+@dataclass
+class Tally:
+    """Jobs of one asker that wait or run, that are done, and the sandbox's seconds on those: of matrix after matrix."""
+
+    waiting: int = 0
+    done: int = 0
+    seconds: float = 0.0
+
+    @property
+    def mean_s(self) -> float:
+        """Of a job; 0 before the first."""
+        return self.seconds / self.done if self.done else 0.0
+
+    @property
+    def queued_s(self) -> float:
+        """What waits, at that pace."""
+        return self.waiting * self.mean_s
+
+
+class _Entry(NamedTuple):
+    job: MatrixJob
+    future: Future[PassMatrix]
+    tally: Tally
+
+
 class SharedSandbox:
     """``run`` drives the sandbox in one thread; ``submit`` and ``execute`` may be called in any other."""
 
@@ -86,18 +113,23 @@ class SharedSandbox:
         """
         self._execute, self._stop = execute, stop
         self.waiting = Gauge()
-        self._waiting: queue.SimpleQueue[tuple[MatrixJob, Future[PassMatrix]]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Entry] = queue.SimpleQueue()
+        self._guard = threading.Lock()
+        self.tallies: dict[str, Tally] = defaultdict(Tally)
 
-    def submit(self, job: MatrixJob) -> Future[PassMatrix]:
-        """Queue a job; its matrix comes as the future's result."""
+    def submit(self, job: MatrixJob, asker: str = "tests") -> Future[PassMatrix]:
+        """Queue a job; its matrix comes as the future's result. ``asker``: under which name it is counted."""
         future: Future[PassMatrix] = Future()
+        tally = self.tallies[asker]
+        with self._guard:
+            tally.waiting += 1
         self.waiting.change(1)
-        self._waiting.put((job, future))
+        self._waiting.put(_Entry(job, future, tally))
         return future
 
     def execute(self, jobs: Iterable[MatrixJob]) -> Iterator[PassMatrix]:
-        """Queue all jobs, then yield their matrices in order: an executor for whoever wants one. Raises Stopped."""
-        futures = [self.submit(job) for job in jobs]
+        """Queue all jobs, of ground truth, then yield their matrices in order: an executor. Raises Stopped."""
+        futures = [self.submit(job, "truth") for job in jobs]
         for future in futures:
             while not wait([future], timeout=TICK_S).done:
                 if self._stop.is_set():
@@ -116,22 +148,29 @@ class SharedSandbox:
                 return
             self._run_from(first)
 
-    def _run_from(self, first: tuple[MatrixJob, Future[PassMatrix]]) -> None:
+    def _run_from(self, first: _Entry) -> None:
         """One call of the executor: the first job and every one that is there when the sandbox has room for another."""
-        running: deque[Future[PassMatrix]] = deque()
+        running: deque[_Entry] = deque()
 
         def jobs() -> Iterator[MatrixJob]:
-            entry: tuple[MatrixJob, Future[PassMatrix]] | None = first
+            entry: _Entry | None = first
             while entry is not None and not self._stop.is_set():
                 self.waiting.change(-1)
-                running.append(entry[1])
-                yield entry[0]
+                running.append(entry)
+                yield entry.job
                 entry = self._next_now()
 
+        began = time.monotonic()
         for matrix in self._execute(jobs()):
-            running.popleft().set_result(matrix)
+            done, now = running.popleft(), time.monotonic()
+            with self._guard:
+                done.tally.waiting -= 1
+                done.tally.done += 1
+                done.tally.seconds += now - began
+            began = now
+            done.future.set_result(matrix)
 
-    def _next_now(self) -> tuple[MatrixJob, Future[PassMatrix]] | None:
+    def _next_now(self) -> _Entry | None:
         try:
             return self._waiting.get_nowait()
         except queue.Empty:

@@ -22,6 +22,11 @@ NOT_THE_ENGINES = frozenset({*ServedConfig.model_fields, "start_timeout_s"} - {"
 """What may differ between two users of one engine: prompts, sampling, prices, patience."""
 
 
+def engine_key(config: VllmConfig) -> str:
+    """Two configurations with the same key are served by one engine."""
+    return digest_json(config.model_dump(mode="json", exclude=set(NOT_THE_ENGINES)))
+
+
 @dataclass
 class _Engine:
     server: VllmServer
@@ -66,7 +71,7 @@ class EnginePool:
                 self._settle()
 
     def _awake(self, config: VllmConfig, state: Path) -> _Engine:
-        key = digest_json(config.model_dump(mode="json", exclude=set(NOT_THE_ENGINES)))
+        key = engine_key(config)
         for other in [k for k, e in self._engines.items() if not e.server.alive]:
             self._engines.pop(other).server.__exit__(None, None, None)
         for other, engine in list(self._engines.items()):

@@ -3,13 +3,14 @@
 A series of draws is named by model, sampling, prompt and seed; a request for n takes its first n. Where fewer are stored, the model
 is asked for the rest under the seeds that follow, and what comes is stored before it is handed out: a killed run loses what was at
 the model and nothing else. Raw responses are stored and extracted on the way out, so that another extraction needs no model. The
-model is opened when the first draw is missing: a run that has everything needs no server.
+model is opened when the first draw is missing: a run that has everything needs no server; how long opening took is told.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from types import TracebackType
@@ -25,9 +26,15 @@ from models.run_record import Generation, GenerationRequest, GeneratorIdentity, 
 class StoredGenerator:
     """Same port, fewer draws."""
 
-    def __init__(self, inner: Generator, store: ResponseStore, extraction: ExtractionVersion) -> None:
-        """``inner`` is not open yet; ``extraction`` is its own."""
-        self._inner, self._store, self._extraction = inner, store, extraction
+    def __init__(
+        self,
+        inner: Generator,
+        store: ResponseStore,
+        extraction: ExtractionVersion,
+        on_open: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
+        """``inner`` is not open yet; ``extraction`` is its own; ``on_open`` is told the seconds that opening it took, if it is."""
+        self._inner, self._store, self._extraction, self._on_open = inner, store, extraction, on_open
         self._stack = ExitStack()
         self._opened: Generator | None = None
 
@@ -67,7 +74,9 @@ class StoredGenerator:
 
     def _open(self) -> Generator:
         if self._opened is None:
+            began = time.monotonic()
             self._opened = self._stack.enter_context(self._inner)
+            self._on_open(time.monotonic() - began)
         return self._opened
 
     def _missing(

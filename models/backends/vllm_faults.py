@@ -68,6 +68,7 @@ FAULTS = (
         InputError,
         "field 'model': {model!r} could not be loaded ({said}); expected a folder of weights, or a name that the hub has",
     ),
+    Fault(re.compile("Sleep mode is not supported"), InputError, "field 'sleep': {said} Expected false on this machine"),
     ADAPTER_FAULT,
     Fault(re.compile(r": error: "), InputError, "field 'extra_args': {extra_args} are refused by vLLM ({said})"),
 )  # fmt: skip

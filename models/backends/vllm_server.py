@@ -25,6 +25,8 @@ POLL_S = 0.5
 LAST_WORDS_S = 10.0
 """More than the keeper takes to end what a dead server leaves."""
 VARIABLES = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+SLEEP_VARIABLES = {"VLLM_SERVER_DEV_MODE": "1"}
+"""Without it vLLM's server has no /sleep and /wake_up. What else it opens (/collective_rpc, /reset_prefix_cache) is on loopback."""
 TAIL_BYTES = 200_000
 
 
@@ -52,7 +54,7 @@ class VllmServer:
         name = re.sub(r"[^\w.-]+", "-", config.model).strip("-")[-60:]
         log = self._state / "logs" / f"vllm-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{self._port}.log"
         try:
-            self._engine = EngineProcess(command(config, self._port), {**VARIABLES, **config.variables}, log, records)
+            self._engine = EngineProcess(command(config, self._port), variables(config), log, records)
             self._wait(self._engine)
         except BaseException:
             self.__exit__(None, None, None)
@@ -112,6 +114,11 @@ class VllmServer:
             f"{self._config.model}: the server did not answer within start_timeout_s = {self._config.start_timeout_s:g}; "
             f"raise it, or read {engine.log}"
         )
+
+
+def variables(config: VllmConfig) -> dict[str, str]:
+    """What the server's environment has besides the inherited one; the configuration's own come last."""
+    return {**VARIABLES, **(SLEEP_VARIABLES if config.sleep else {}), **config.variables}
 
 
 def _tail(log: Path) -> str:

@@ -23,13 +23,15 @@ PRICES = {"solution": Price(per_million_in=1e5, per_million_out=1e4), "test": Pr
 
 
 def test_tokens_are_counted_and_only_new_ones_are_paid() -> None:
-    found = sampling_metrics(COUNTS, {"solution": 8.0, "test": 2.0, "wall": 20.0}, PRICES, solved=2)
+    times = {"solution": 8.0, "test": 2.0, "switch": 6.0, "gpu": 16.0, "sandbox": 12.0, "wall": 20.0, "waves": 2.0}
+    found = sampling_metrics(COUNTS, times, PRICES, solved=2)
     assert found["sampling/solution/tokens_out"] == 1000
     assert found["sampling/solution/tokens_per_s"] == 50
     assert found["sampling/solution/reused_share"] == 0.5
     assert found["sampling/solution/truncated_share"] == 0.25
     assert found["sampling/test/duplicate_share"] == 0.5
     assert found["sampling/busy_share"] == 0.5
+    assert (found["sampling/switch_seconds"], found["sampling/waves"], found["sampling/wall_ratio"]) == (6.0, 2.0, 20 / 16)
     assert found["cost/solution"] == pytest.approx(1.0 + 4.0)
     assert found["cost/test"] == pytest.approx(0.02)
     assert found["cost/per_solved"] == pytest.approx(found["cost/total"] / 2)

@@ -18,6 +18,7 @@ from models.types import CheckTruth, ExecutionContext, Limits, MatrixJob, PassMa
 from tasks.execute_matrix import matrix_job
 from tasks.generate_tests import kept_tests
 from tasks.overlap import Drawn, Plan, overlap
+from tasks.waves import Wanted, WavePlan
 from tests.chat_server import default_text
 
 PROBLEMS = {
@@ -30,7 +31,7 @@ def request(kind: Any, problem: Problem) -> GenerationRequest:
     return GenerationRequest(task_id=problem.task_id, kind=kind, prompt=problem.task_id, n=3, seed=0)
 
 
-def plan(*, together: bool = True, ahead: int = 2, label: bool = True, tests: bool = True) -> Plan:
+def plan(*, together: bool = True, ahead: int = 2, label: bool = True, tests: bool = True, waves: WavePlan | None = None) -> Plan:
     return Plan(
         problems=PROBLEMS,
         ask_solutions=lambda problem: request("solution", problem),
@@ -39,6 +40,7 @@ def plan(*, together: bool = True, ahead: int = 2, label: bool = True, tests: bo
         label_limits=Limits() if label else None,
         together=together,
         ahead=ahead,
+        waves=waves or WavePlan(),
     )
 
 
@@ -62,18 +64,19 @@ class Model:
     busy_s = 1.5
 
     def __init__(self, before: Callable[[str], None] = lambda _task: None) -> None:
-        self._before = before
-        self.open, self.drawn = False, 0
+        self.before = before
+        self.open, self.opened, self.drawn = False, 0, 0
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
         for asked in requests:
-            self._before(asked.task_id)
+            self.before(asked.task_id)
             self.drawn += 1
             yield extract(asked, [Response(text=default_text("", k)) for k in range(asked.n)], "ast-2")
 
     @contextmanager
     def __call__(self) -> Iterator[Generator]:
         self.open = True
+        self.opened += 1
         yield self  # type: ignore[misc]
         self.open = False
 
@@ -100,6 +103,39 @@ def test_every_problem_is_drawn_labelled_and_run_once(together: bool, ahead: int
     assert drawn.busy_s == {"solution": 1.5, "test": 1.5}
 
 
+@pytest.mark.parametrize("wanted", [2, 3, 7, 100, "auto"])
+def test_turns_draw_what_one_turn_draws(wanted: Wanted) -> None:
+    once, policy, generator = overlap(plan(together=False), Model(), Model(), execute), Model(), Model()
+    drawn = overlap(plan(together=False, ahead=1, waves=WavePlan(wanted)), policy, generator, execute)
+    for name in ("solutions", "tests", "labels"):
+        assert getattr(drawn, name) == getattr(once, name)
+    assert {t: m.verdicts.tolist() for t, m in drawn.matrices.items()} == {t: m.verdicts.tolist() for t, m in once.matrices.items()}
+    assert policy.drawn == generator.drawn == len(PROBLEMS)
+    assert policy.opened == generator.opened == drawn.waves
+    if wanted != "auto":
+        assert min(2, wanted) <= drawn.waves <= min(wanted, len(PROBLEMS))
+    assert drawn.busy_s == {"solution": 1.5 * drawn.waves, "test": 1.5 * drawn.waves}
+    assert drawn.wall_s > 0
+    assert drawn.gpu_s == sum(drawn.busy_s.values())
+
+
+def test_cells_run_while_the_policy_has_its_second_turn() -> None:
+    ran = threading.Event()
+    policy = Model()
+
+    def wait_for_cells(_task: str) -> None:
+        if policy.opened == 2:
+            assert ran.wait(20)
+
+    def running(jobs: Iterable[MatrixJob]) -> Iterator[PassMatrix]:
+        for job in jobs:
+            ran.set()
+            yield passing(job)
+
+    policy.before = wait_for_cells
+    assert overlap(plan(together=False, label=False, waves=WavePlan(2)), policy, Model(), running).waves == 2
+
+
 def test_models_on_one_gpu_are_never_open_at_one_time() -> None:
     seen: list[tuple[bool, bool]] = []
     policy, generator = Model(lambda _t: look()), Model(lambda _t: look())
@@ -107,7 +143,7 @@ def test_models_on_one_gpu_are_never_open_at_one_time() -> None:
     def look() -> None:
         seen.append((policy.open, generator.open))
 
-    overlap(plan(together=False), policy, generator, execute)
+    overlap(plan(together=False, waves=WavePlan(3)), policy, generator, execute)
     assert set(seen) == {(True, False), (False, True)}
 
 
@@ -149,9 +185,9 @@ def test_without_tests_or_labels_nothing_is_asked_for_them() -> None:
     assert not drawn.labels
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("waves", [None, 1, 3])
 @pytest.mark.parametrize("part", ["policy", "tests", "sandbox"])
-def test_the_first_failure_stops_the_others_and_is_raised(part: str, together: bool) -> None:
+def test_the_first_failure_stops_the_others_and_is_raised(part: str, waves: int | None) -> None:
     def fail(task: str) -> None:
         if task == "t/3":
             raise BackendUnavailable(f"the {part} model went away")
@@ -165,5 +201,5 @@ def test_the_first_failure_stops_the_others_and_is_raised(part: str, together: b
     models = [Model(fail if part == name else lambda _t: None) for name in ("policy", "tests")]
     expected = SandboxUnavailable if part == "sandbox" else BackendUnavailable
     with pytest.raises(expected, match="went away"):
-        overlap(plan(together=together, ahead=1), *models, breaking)
+        overlap(plan(together=waves is None, ahead=1, waves=WavePlan(waves or 1)), *models, breaking)
     assert not [t for t in threading.enumerate() if t.name.startswith("overlap")]

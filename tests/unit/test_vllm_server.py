@@ -13,6 +13,7 @@ from models.backends.engine_pool import EnginePool
 from models.backends.vllm_command import check_folder, command, lora_rank
 from models.backends.vllm_faults import explained
 from models.backends.vllm_managed import VllmGenerator
+from models.backends.vllm_server import variables
 from models.errors import BackendUnavailable, InputError
 
 POLICY, TESTER = "meta-llama/Meta-Llama-3-8B-Instruct", "KAKA22/CodeRM-8B"
@@ -160,6 +161,12 @@ def test_one_model_after_the_other() -> None:
     with pool.hold():
         visit(pool, a, a.model_copy(update={"sampling": Sampling(temperature=0)}), b, b)
     assert diary == ["start a", "stop a", "start b", "stop b"]
+
+
+def test_only_a_server_with_sleep_mode_has_its_endpoints() -> None:
+    assert variables(VllmConfig(model="a", sleep=True))["VLLM_SERVER_DEV_MODE"] == "1"
+    assert "VLLM_SERVER_DEV_MODE" not in variables(VllmConfig(model="a"))
+    assert variables(VllmConfig(model="a", variables={"DO_NOT_TRACK": "0"}))["DO_NOT_TRACK"] == "0"
 
 
 def test_with_sleep_mode_the_weights_come_back_without_a_restart() -> None:
