@@ -72,9 +72,10 @@ def read_metrics(connection: Connection, run_pk: int) -> dict[str, float]:
     return {row.name: row.value for row in rows}
 
 
-def iter_matrices(connection: Connection, run_pk: int) -> Iterator[PassMatrix]:
-    """Every matrix of a run in benchmark order, a few in memory at a time."""
-    digests = set_digests(connection, run_pk)
+def iter_matrices(connection: Connection, run_pk: int, digests: Mapping[int, Digests] | None = None) -> Iterator[PassMatrix]:
+    """Every matrix of a run in benchmark order, a few in memory at a time. ``digests``: of its sets, where they are known."""
+    if digests is None:
+        digests = set_digests(connection, run_pk)
     names = select(RunProblem.task_id, RunProblem.solution_set_id, RunProblem.test_set_id, *PassMatrixRow.__table__.columns)
     query = names.join(PassMatrixRow, PassMatrixRow.run_problem_id == RunProblem.id).where(RunProblem.run_pk == run_pk)
     for row in connection.execute(query.order_by(RunProblem.position).execution_options(yield_per=16)):
@@ -114,7 +115,8 @@ class _Parts:
         self.rows = {row.task_id: row for row in connection.execute(_of_run(RunProblem, run.id))}
         self.problems = load_problems(connection, (row.problem_digest for row in self.rows.values() if row.problem_digest))
         self.items, self.limits = load_sets(connection, run.id)
-        self.matrices = {matrix.task_id: matrix for matrix in iter_matrices(connection, run.id)}
+        digests = {set_id: tuple(item.digest for item in items) for set_id, items in self.items.items()}
+        self.matrices = {matrix.task_id: matrix for matrix in iter_matrices(connection, run.id, digests)}
         tasks = {row.id: task for task, row in self.rows.items()}
         self.correct: dict[str, list[bool | None]] = {task: [] for task in self.rows}
         for row_id, correct in connection.execute(_results(run.id)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import CompoundSelect, Connection, insert, select, union
 from sqlalchemy.orm import InstrumentedAttribute
@@ -23,6 +23,9 @@ from models.types import Limits, Problem, SolutionSet, TestSet, UnitTest
 
 IN_LIST = 1000
 """Values a query: far below the variable limits of SQLite (32,766) and PostgreSQL (65,535)."""
+
+
+Value = TypeVar("Value", str, int)
 
 
 class Item(NamedTuple):
@@ -44,7 +47,7 @@ class SetKey(NamedTuple):
     limits: Limits | None
 
 
-def chunks(values: Iterable[str]) -> Iterator[Sequence[str]]:
+def chunks(values: Iterable[Value]) -> Iterator[Sequence[Value]]:
     """Sorted distinct values, ``IN_LIST`` at a time."""
     ordered = sorted(set(values))
     return (ordered[at : at + IN_LIST] for at in range(0, len(ordered), IN_LIST))
@@ -165,30 +168,50 @@ def _sets_of(run_pk: int) -> CompoundSelect[Any]:
     return union(*(select(column).where(RunProblem.run_pk == run_pk, column.is_not(None)) for column in (solutions, tests)))
 
 
+def _items_of(connection: Connection, run_pk: int) -> tuple[list[int], list[tuple[int, str, str, str]]]:
+    """(row ids of a run's sets, items in order: set id, digest, form, origin).
+
+    The ids are asked first and then named: from a subquery PostgreSQL expects so many rows that it reads the table of all runs.
+    """
+    ids = [set_id for set_id in connection.scalars(_sets_of(run_pk)) if set_id is not None]
+    columns = select(SampleItem.set_id, SampleItem.idx, SampleItem.source_digest, SampleItem.form, SampleItem.origin)
+    rows = [tuple(row) for chunk in chunks(ids) for row in connection.execute(columns.where(SampleItem.set_id.in_(chunk)))]
+    return ids, [(set_id, digest, form, origin) for set_id, _, digest, form, origin in sorted(rows)]
+
+
 def set_digests(connection: Connection, run_pk: int) -> dict[int, tuple[str, ...]]:
     """set id → digests of its items in order, for all sets of one run."""
-    ids = _sets_of(run_pk)
-    found: dict[int, list[str]] = {set_id: [] for set_id in connection.scalars(ids) if set_id is not None}
-    query = select(SampleItem.set_id, SampleItem.source_digest).where(SampleItem.set_id.in_(ids))
-    for set_id, digest in connection.execute(query.order_by(SampleItem.set_id, SampleItem.idx)):
+    ids, items = _items_of(connection, run_pk)
+    found: dict[int, list[str]] = {set_id: [] for set_id in ids}
+    for set_id, digest, _, _ in items:
         found[set_id].append(digest)
     return {set_id: tuple(digests) for set_id, digests in found.items()}
 
 
 def load_sets(connection: Connection, run_pk: int) -> tuple[dict[int, list[Item]], dict[int, Limits | None]]:
     """(set id → items in order, set id → limits of a T line) of a run's sets. Raises StoreUnavailable for damaged sources."""
-    ids = _sets_of(run_pk)
-    headers = connection.execute(select(SampleSet.id, SampleSet.timeout_s, SampleSet.memory_mib).where(SampleSet.id.in_(ids)))
-    limits = {i: None if mib is None else Limits(timeout_s=s or 0, memory_mib=mib) for i, s, mib in headers}
-    items: dict[int, list[Item]] = {set_id: [] for set_id in limits}
-    query = select(SampleItem.set_id, SampleItem.form, SampleItem.origin, Source.digest, Source.codec, Source.data)
-    query = query.join(Source, Source.digest == SampleItem.source_digest).where(SampleItem.set_id.in_(ids))
-    texts: dict[str, str] = {}
-    for set_id, form, origin, digest, codec, data in connection.execute(query.order_by(SampleItem.set_id, SampleItem.idx)):
-        if digest not in texts:
-            texts[digest] = _checked_text(digest, codec, data)
+    ids, rows = _items_of(connection, run_pk)
+    texts = _load_sources(connection, {digest for _, digest, _, _ in rows})
+    items: dict[int, list[Item]] = {set_id: [] for set_id in ids}
+    for set_id, digest, form, origin in rows:
         items[set_id].append(Item(digest, texts[digest], "stdin" if form == "stdin" else "source", origin))
+    limits: dict[int, Limits | None] = {}
+    for chunk in chunks(ids):
+        headers = select(SampleSet.id, SampleSet.timeout_s, SampleSet.memory_mib).where(SampleSet.id.in_(chunk))
+        for set_id, seconds, mib in connection.execute(headers):
+            limits[set_id] = None if mib is None else Limits(timeout_s=seconds or 0, memory_mib=mib)
     return items, limits
+
+
+def _load_sources(connection: Connection, digests: Iterable[str]) -> dict[str, str]:
+    """digest → text."""
+    texts: dict[str, str] = {}
+    for chunk in chunks(digests):
+        for digest, codec, data in connection.execute(
+            select(Source.digest, Source.codec, Source.data).where(Source.digest.in_(chunk))
+        ):
+            texts[digest] = _checked_text(digest, codec, data)
+    return texts
 
 
 def _checked_text(digest: str, codec: str, data: bytes) -> str:

@@ -1,11 +1,13 @@
 """The gates where people look: a table of all of them in the Prefect UI, a link to their Data Docs, and the Data Docs in MLflow.
 
 Data Docs hold counts, digests and names, never a source (db/frames.py); with ``CODERM_PRIVATE`` they stay on this machine all the
-same. Great Expectations puts 3.4 MB of tutorial films into each site, which nothing here shows: they go.
+same. Great Expectations puts 3.4 MB of tutorial films into each site, which nothing here shows, and a logo whose address tells its
+maker which site is looked at, and when: both go. Styles still come from public networks; without one the pages are plain.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from tasks.run_header import RunHeader
 from tasks.validate_data import docs_index
 
 FOLDER = "data-docs"
+TRACKED_LOGO = re.compile(r'src="https?://[^"]*dataContextId=[^"]*"')
 
 
 @task(name="publish-docs", **ONCE)
@@ -31,8 +34,7 @@ def publish_docs(header: RunHeader, gates: Sequence[GateResult], mlflow_run_id: 
 def share_docs(header: RunHeader, mlflow_run_id: str) -> str:
     """Put the pages into the MLflow run, unless private; returns the link by which people reach them. Raises UnavailableError."""
     index, uri = docs_index(header.docs_dir), header.settings.mlflow_uri
-    for film in index.parent.glob("static/images/*.gif"):
-        film.unlink()
+    _tidy(index.parent)
     if header.settings.private:
         return index.as_uri()
     with connected(uri) as client:
@@ -45,7 +47,18 @@ def share_docs(header: RunHeader, mlflow_run_id: str) -> str:
 
 def link_docs(docs_dir: Path, description: str, link: str | None = None) -> None:
     """A link to the Data Docs in the Prefect UI: ``link``, or the folder on this machine."""
+    _tidy(docs_index(docs_dir).parent)
     create_link_artifact(link or docs_index(docs_dir).as_uri(), "Data Docs", key=FOLDER, description=description)
+
+
+def _tidy(site: Path) -> None:
+    for film in site.glob("static/images/*.gif"):
+        film.unlink()
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        quiet = TRACKED_LOGO.sub('src="data:,"', text)
+        if quiet != text:
+            page.write_text(quiet, encoding="utf-8")
 
 
 def gates_page(gates: Sequence[GateResult]) -> str:

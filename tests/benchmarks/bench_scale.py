@@ -14,42 +14,33 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import event, select, text
+from pydantic import SecretStr
+from sqlalchemy import select, text, update
 
 from db.run_reader import read_metrics
-from db.session import outside_transaction
+from db.session import outside_transaction, writing
 from db.store import SqlStore, open_store
-from db.tables import Base, Metric, Run, RunProblem, Selection
+from db.tables import Base, Metric, Run, RunProblem, Selection, VerdictRow
 from models.retention import MIB, Retention
 from models.run_record import RunRecord
 from tasks.report import write_report
+from tasks.settings import Settings
+from tasks.validate_database import check_database
 from tests.benchmarks.bench_store import N, known_cells, synthetic
+from tests.benchmarks.sql_clock import Clock, print_times, seconds
 from tests.contracts.store_fixtures import PostgresServer, program
 
 OWN_SAMPLES = 5
-
-
-class Clock:
-    """Seconds spent in SQL since the last reading."""
-
-    def __init__(self, engine: Any) -> None:
-        self.spent = self._start = 0.0
-        event.listen(engine, "before_cursor_execute", self._before)
-        event.listen(engine, "after_cursor_execute", self._after)
-
-    def _before(self, *_: object) -> None:
-        self._start = time.perf_counter()
-
-    def _after(self, *_: object) -> None:
-        self.spent += time.perf_counter() - self._start
 
 
 def records(count: int, problems: int) -> Iterator[tuple[RunRecord, bool]]:
@@ -66,10 +57,10 @@ def fill(store: SqlStore, count: int, problems: int) -> dict[str, list[float]]:
     """Seconds of each write by what it was."""
     took: dict[str, list[float]] = {"save_run, new samples": [], "save_run, known samples": [], "known cells of a sample set": []}
     for at, (run, new) in enumerate(records(count, problems), 1):
-        took["save_run, new samples" if new else "save_run, known samples"].append(_seconds(lambda run=run: store.save_run(run)))
+        took["save_run, new samples" if new else "save_run, known samples"].append(seconds(lambda run=run: store.save_run(run)))
         if new:
             rows = list(zip(run.matrices, known_cells(run), strict=True))
-            took["known cells of a sample set"].append(_seconds(lambda rows=rows: [store.store(f"scale {t}", r) for t, r in rows]))
+            took["known cells of a sample set"].append(seconds(lambda rows=rows: [store.store(f"scale {t}", r) for t, r in rows]))
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{at} of {count} runs")
     return took
@@ -102,6 +93,7 @@ def questions(store: SqlStore, first: str, last: str, folder: Path) -> dict[str,
         "two runs (comparison, regression)": lambda: [store.load_run(first), store.load_run(last)],
         "the report's page, once the run is there": lambda: write_report(run, folder / "report.html"),
         "known cells of a problem": lambda: store.lookup(f"scale {one.task_id}", known),
+        "the same, first look-up of the day": lambda: store.lookup(f"scale {one.task_id}", known),
         "db status: sizes": store.sizes,
         "db prune: what would go": lambda: store.find_unused(
             Retention(verdicts_unused_days=90, responses_unused_days=90, begun_days=90, keep_runs=50)
@@ -120,14 +112,6 @@ def database(url: str | None) -> Iterator[str]:
         with psycopg.connect(host=str(server.home), user="coderm", dbname="postgres", autocommit=True) as admin:
             admin.execute("CREATE DATABASE scale")
         yield f"postgresql+psycopg://coderm@/scale?host={server.home}"
-
-
-def print_times(title: str, rows: Mapping[str, list[tuple[float, float]]]) -> None:
-    """Median and maximum of (SQL, whole) seconds."""
-    print(f"\n{title:44}{'SQL':>8}{'max':>8}{'whole':>8}{'max':>8}   seconds")
-    for name, rounds in rows.items():
-        sql, whole = zip(*rounds, strict=True)
-        print(f"{name:44}{statistics.median(sql):8.3f}{max(sql):8.3f}{statistics.median(whole):8.3f}{max(whole):8.3f}")
 
 
 def print_sizes(title: str, store: SqlStore) -> None:
@@ -153,17 +137,16 @@ def main() -> None:
         folder = Path(name)
         print(f"{options.runs} runs of {options.problems} x {N} x {N} cells")
         clock = Clock(store._engine)
-        for what, seconds in ({} if options.filled else fill(store, options.runs, options.problems)).items():
-            print(
-                f"{what:44}{statistics.median(seconds):8.2f} s median,{max(seconds):7.2f} s max, {len(seconds)} times", flush=True
-            )
+        for what, took in ({} if options.filled else fill(store, options.runs, options.problems)).items():
+            print(f"{what:44}{statistics.median(took):8.2f} s median,{max(took):7.2f} s max, {len(took)} times", flush=True)
         with outside_transaction(store._engine) as connection:
             connection.exec_driver_sql("VACUUM (ANALYZE)")
         print_sizes("table, with indexes", store)
         asks = questions(store, "scale-000", f"scale-{options.runs - 1:03d}", folder)
-        print_times("question", {what: [_timed(ask, clock) for _ in range(5)] for what, ask in asks.items()})
+        print_times("question", {what: [_timed(ask, clock, store, what) for _ in range(5)] for what, ask in asks.items()})
+        _check(url, folder)
         paths: list[Path] = []
-        took = _seconds(lambda: paths.extend(store.export_parquet("scale-000", folder / "cells")))
+        took = seconds(lambda: paths.extend(store.export_parquet("scale-000", folder / "cells")))
         print(f"\nexport of one run to Parquet: {took:.1f} s, {sum(p.stat().st_size for p in paths) / MIB:.1f} MiB", flush=True)
         if options.prune:
             _prune(store, url, folder / "dump", options.runs // 2)
@@ -172,26 +155,34 @@ def main() -> None:
 def _prune(store: SqlStore, url: str, dump: Path, keep: int) -> None:
     """Dump everything, prune to ``keep`` runs, give the space back in both ways."""
     command = [str(program("pg_dump")), "-Fc", "-f", str(dump), url.replace("+psycopg", "")]
-    took = _seconds(lambda: subprocess.run(command, check=True))
+    took = seconds(lambda: subprocess.run(command, check=True))
     print(f"pg_dump -Fc: {took:.0f} s, {dump.stat().st_size / MIB:.0f} MiB", flush=True)
-    took = _seconds(lambda: store.delete_unused(Retention(keep_runs=keep)))
+    took = seconds(lambda: store.delete_unused(Retention(keep_runs=keep)))
     print(f"db prune --keep-runs {keep}: {took:.1f} s")
-    took = _seconds(store.vacuum)
+    took = seconds(store.vacuum)
     print_sizes(f"after VACUUM, {took:.1f} s", store)
     with outside_transaction(store._engine) as connection:
-        took = _seconds(lambda: [connection.execute(text(f"VACUUM FULL {t.name}")) for t in Base.metadata.sorted_tables])
+        took = seconds(lambda: [connection.execute(text(f"VACUUM FULL {t.name}")) for t in Base.metadata.sorted_tables])
     print_sizes(f"after VACUUM FULL, {took:.1f} s", store)
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+def _check(url: str, folder: Path) -> None:
+    """The gate over the database itself, for the newest run and for all; Great Expectations is imported before."""
+    import_module("great_expectations")
+    settings = Settings(database_url=SecretStr(url), home=folder)
+    for what, run_id in (("db check of one run", "scale-000"), ("db check of all runs", None)):
+        ask = partial(check_database, settings, folder / what, run_id)
+        took = statistics.median(seconds(ask) for _ in range(3))
+        print(f"{what:44}{took:8.1f} s, {'all well' if all(gate.passed for gate in ask()) else 'not well'}", flush=True)
 
 
-def _timed(ask: Callable[[], object], clock: Clock) -> tuple[float, float]:
+def _timed(ask: Callable[[], object], clock: Clock, store: SqlStore, what: str) -> tuple[float, float]:
+    if what.endswith("of the day"):
+        with writing(store._engine, "bench") as connection:
+            old = {"used": None, "updated": datetime(2026, 1, 1, tzinfo=UTC)}
+            connection.execute(update(VerdictRow).where(VerdictRow.context_key == "scale HumanEval/0").values(**old))
     clock.spent = 0.0
-    whole = _seconds(ask)
+    whole = seconds(ask)
     return clock.spent, whole
 
 

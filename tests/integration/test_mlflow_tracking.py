@@ -276,13 +276,13 @@ def test_a_private_machine_keeps_prompts_and_code_out_of_mlflow(
     logged = track_metrics.fn(header, run, render_report.fn(header, run))
     docs = docs_index(header.docs_dir)
     (docs.parent / "static" / "images").mkdir(parents=True)
-    docs.write_text("what the gates found")
+    docs.write_text('what the gates found <img src="https://somebody.example/logo.png?d=1&dataContextId=2">')
     (docs.parent / "static" / "images" / "film.gif").write_bytes(b"")
     assert share_docs(header, logged) == docs.as_uri()
     files = [path for path in (tmp_path / "home").rglob("mlflow-artifacts/**/*") if path.is_file()]
     assert {path.name for path in files if path.suffix == ".html"} == (
         set() if private else {header.report_path.name, "index.html"}
     )
-    assert not [path for path in files if path.suffix == ".gif"]
+    assert not [path for path in files if path.suffix == ".gif" or b"somebody.example" in path.read_bytes()]
     assert not [path for path in files if path.suffix != ".html" and b"assert 1" in path.read_bytes()]
     assert client_of(store).get_run(logged).data.metrics["selector/majority/pass_1"] == 0.75
