@@ -72,6 +72,9 @@ class ServedConfig(ModelConfig):
     n_a_request: int | None = Field(
         None, ge=1, title="Samples a request", description="samples a request at most; default: all n in one, as vLLM likes best"
     )
+    logprob_samples: int | None = Field(
+        None, ge=1, description="samples a problem at most whose log-probabilities are asked for, the first ones; default: all"
+    )
     timeout_s: float = Field(600, gt=0, le=86_400, description="seconds without an answer after which a request is tried again")
     connect_timeout_s: float = Field(10, gt=0, le=600, description="seconds until a server that does not answer counts as gone")
     attempts: int = Field(6, ge=1, le=100, description="tries a request, with back-off, where the server is busy or broken")
@@ -101,6 +104,12 @@ class VllmConfig(ServedConfig):
 
     model_config = ConfigDict(title="vLLM")
     type: Literal["vllm"] = "vllm"
+    logprob_samples: int | None = Field(
+        8,
+        ge=1,
+        description="samples a problem at most whose log-probabilities are asked for, the first ones, beside the others; such a "
+        "token costs vLLM's HTTP process three times as much",
+    )
     python: Path = Field(Path(".venv-vllm/bin/python"), description="interpreter of the environment that has vLLM")
     lora: Path | None = Field(None, description="adapter to sample with, on top of the weights")
     tensor_parallel: int = Field(1, ge=1, le=64, description="GPUs that share the weights")

@@ -19,7 +19,7 @@ from tenacity.wait import wait_exponential, wait_random
 
 from models.backend_config import ServedConfig
 from models.backends.busy import BusyClock
-from models.backends.chat_protocol import Busy, Place, error_message, payload, read_answer, refusal
+from models.backends.chat_protocol import Busy, Part, Place, error_message, payload, read_answer, refusal
 from models.errors import BackendUnavailable, InputError
 from models.run_record import GenerationRequest, Response
 
@@ -80,8 +80,8 @@ class ChatClient:
         """Seconds in which at least one request was at the server."""
         return self._clock.seconds
 
-    def ask(self, request: GenerationRequest, n: int, offset: int) -> list[Response]:
-        """Samples ``offset`` … of a request, at most ``n``; a server that is busy or broken is asked again.
+    def ask(self, request: GenerationRequest, part: Part) -> list[Response]:
+        """Samples of a part, perhaps not all; a server that is busy or broken is asked again.
 
         Raises BackendUnavailable when it stays so or ``stop`` is set already, TooManyChoices, InputError.
         """
@@ -95,7 +95,7 @@ class ChatClient:
             reraise=True,
         )
         try:
-            return retrying(self._ask_once, request, n, offset)
+            return retrying(self._ask_once, request, part)
         except Busy as error:
             tries = retrying.statistics["attempt_number"]
             raise BackendUnavailable(
@@ -109,8 +109,8 @@ class ChatClient:
         backoff = wait_exponential(multiplier=FIRST_WAIT_S)(state) + wait_random(0, FIRST_WAIT_S)(state)
         return min(self._config.max_wait_s, max(asked, backoff))
 
-    def _ask_once(self, request: GenerationRequest, n: int, offset: int) -> list[Response]:
-        body = payload(self._config, request, n=n, offset=offset, extras=self._extras)
+    def _ask_once(self, request: GenerationRequest, part: Part) -> list[Response]:
+        body = payload(self._config, request, part, extras=self._extras)
         assert self._http is not None
         try:
             with self._clock.working():
@@ -119,11 +119,11 @@ class ChatClient:
             raise Busy(_transport_line(error)) from None
         if answer.status_code != 200:
             place = Place(self.url, self._config.model, request.task_id, self._config.sampling.max_tokens, self._key_variable)
-            failure = refusal(answer.status_code, answer.text, n, place)
+            failure = refusal(answer.status_code, answer.text, part.n, place)
             if isinstance(failure, Busy):
                 failure.after_s = _retry_after(answer)
             raise failure
-        responses = read_answer(answer.text, n)
+        responses = read_answer(answer.text, part.n)
         if not responses:
             raise Busy("an answer without any choice")
         return responses

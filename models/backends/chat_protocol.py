@@ -38,14 +38,22 @@ class TooManyChoices(Exception):
     """The server takes fewer samples a request than it was asked for."""
 
 
-def payload(config: ServedConfig, request: GenerationRequest, *, n: int, offset: int, extras: bool) -> dict[str, Any]:
-    """The body for samples ``offset`` … ``offset + n - 1`` of a request: seeds follow on, so that splitting changes nothing."""
+class Part(NamedTuple):
+    """Samples ``offset`` … ``offset + n - 1`` of a request; ``logprobs``: with their log-probabilities."""
+
+    offset: int
+    n: int
+    logprobs: bool
+
+
+def payload(config: ServedConfig, request: GenerationRequest, part: Part, *, extras: bool) -> dict[str, Any]:
+    """The body for a part of a request: seeds follow on, so that splitting changes nothing."""
     sampling = config.sampling
     body: dict[str, Any] = {
         "model": config.model,
         "messages": [{"role": "user", "content": request.prompt}],
-        "n": n,
-        "seed": request.seed + offset,
+        "n": part.n,
+        "seed": request.seed + part.offset,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_tokens,
@@ -54,7 +62,7 @@ def payload(config: ServedConfig, request: GenerationRequest, *, n: int, offset:
     }
     if sampling.stop:
         body["stop"] = list(sampling.stop)
-    if sampling.logprobs:
+    if part.logprobs:
         body["logprobs"] = True
     if extras:
         body["add_generation_prompt"] = config.generation_prompt

@@ -1,10 +1,10 @@
 """Any server that speaks the OpenAI chat protocol: one request a problem, many at a time, tried again while the server is busy.
 
 Decides how a request is split (at most ``n_a_request`` samples each; halved where the server takes fewer, asked on where it gives
-fewer); seeds follow on over the parts. A failure stops new requests, what is at the server is awaited, handed out, and then the
-failure is raised: nothing that was finished is lost. Requests are taken from the caller by a thread of its own, so that they may
-come slowly, and finished problems go out meanwhile. One request: ``chat_client``. Not streamed token by token: at thousands of
-tokens a second the parsing would cost more than it tells.
+fewer; the first ``logprob_samples`` apart, since log-probabilities are dear); seeds follow on over the parts. A failure stops new
+requests, what is at the server is awaited, handed out, and then the failure is raised: nothing that was finished is lost. Requests
+are taken from the caller by a thread of its own, so that they may come slowly, and finished problems go out meanwhile. One request:
+``chat_client``. Not streamed token by token: at thousands of tokens a second the parsing would cost more than it tells.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from models.backend_config import OpenAIConfig, ServedConfig
 from models.backends.chat_client import ChatClient
-from models.backends.chat_protocol import TooManyChoices
+from models.backends.chat_protocol import Part, TooManyChoices
 from models.backends.identity import identity_of
 from models.errors import BackendUnavailable
 from models.extraction.extract import extract
@@ -134,13 +134,25 @@ class OpenAIGenerator:
             return error
 
     def _responses(self, request: GenerationRequest) -> list[Response]:
-        """All ``n`` responses, in as many parts as the server wants."""
-        most = self._config.n_a_request or request.n
+        """All ``n`` responses; those with log-probabilities are asked for beside the others."""
+        most = self._config.logprob_samples or request.n
+        told = min(request.n, most) if self._config.sampling.logprobs else 0
+        spans = [span for span in (Part(0, told, True), Part(told, request.n - told, False)) if span.n]
+        if len(spans) == 1:
+            return self._drawn(request, *spans)
+        with ThreadPoolExecutor(1, thread_name_prefix="chat-part") as beside:
+            first = beside.submit(self._drawn, request, spans[0])
+            rest = self._drawn(request, spans[1])
+            return first.result() + rest
+
+    def _drawn(self, request: GenerationRequest, span: Part) -> list[Response]:
+        """All responses of a span, in as many parts as the server wants."""
+        most = self._config.n_a_request or span.n
         responses: list[Response] = []
-        while len(responses) < request.n:
-            n = min(most, request.n - len(responses))
+        while len(responses) < span.n:
+            part = span._replace(offset=span.offset + len(responses), n=min(most, span.n - len(responses)))
             try:
-                responses += self._client.ask(request, n, len(responses))
+                responses += self._client.ask(request, part)
             except TooManyChoices:
-                most = max(1, n // 2)
-        return responses[: request.n]
+                most = max(1, part.n // 2)
+        return responses[: span.n]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -63,7 +64,8 @@ def ours(plan: dict[str, Any], python: Path, *, small: bool) -> list[tuple[int, 
     config = VllmConfig(
         model=engine["model"],
         python=python,
-        sampling=Sampling(**{k: v for k, v in sampling.items() if k in Sampling.model_fields}, logprobs=plan["logprobs"]),
+        sampling=Sampling(**{k: v for k, v in sampling.items() if k in Sampling.model_fields}, logprobs=plan["logprobs"] != "none"),
+        **({"logprob_samples": None} if plan["logprobs"] == "all" else {}),
         concurrency=len(plan["prompts"]),
         max_model_len=engine["max_model_len"],
         max_num_seqs=engine["max_num_seqs"],
@@ -72,17 +74,30 @@ def ours(plan: dict[str, Any], python: Path, *, small: bool) -> list[tuple[int, 
         variables=CPU_VARIABLES if small else {},
         extra_args=("--load-format", "dummy", *(["--enforce-eager"] if small else [])),
     )
-    rounds = []
+    rounds, computed = [], 0.0
     with tempfile.TemporaryDirectory() as state, VllmGenerator(config, EnginePool(), Path(state)) as generator:
         for number in range(plan["rounds"] + 1):
             requests = [
                 GenerationRequest(task_id=str(at), kind="solution", prompt=text, n=plan["n"], seed=seed)
                 for at, (text, seed) in enumerate(zip(plan["prompts"], seeds(plan, number), strict=True))
             ]
+            before = http_cpu_s(Path(state))
             began = time.monotonic()
             tokens = sum(s.tokens_out for generation in generator.generate(requests) for s in generation.samples)
             rounds.append((tokens, time.monotonic() - began))
+            computed += http_cpu_s(Path(state)) - before
+    print(f"the server's HTTP process: {1e6 * computed / sum(tokens for tokens, _ in rounds):.1f} µs of CPU a token")
     return rounds[1:]
+
+
+def http_cpu_s(state: Path) -> float:
+    """CPU seconds so far of the one process that all tokens pass through; the engine itself is another."""
+    from models.backends.engine_process import marked
+
+    pids = marked({path.stem for path in (state / "engines").glob("*.json")})
+    server = next(pid for pid in pids if b"api_server" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    user, system = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def seeds(plan: dict[str, Any], number: int) -> list[int]:
@@ -136,7 +151,9 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100)
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--logprobs", action="store_true", help="as a run asks by default; the bare side never does")
+    parser.add_argument(
+        "--logprobs", choices=("none", "run", "all"), default="none", help="run: as a run asks by default; the bare side never does"
+    )
     chosen = parser.parse_args()
     if chosen.bare:
         print(json.dumps(bare(json.loads(chosen.bare.read_text()))))

@@ -59,6 +59,18 @@ def test_parts_of_a_request_follow_on_in_their_seeds(fields: dict[str, int]) -> 
     assert [(b["n"], b["seed"]) for b in server.bodies][-1] == (1, 4)
 
 
+def test_only_the_first_samples_tell_their_likelihood_where_that_is_dear() -> None:
+    with chat_server() as server:
+        few = drawn(server.url, asked("a", n=5), logprob_samples=2, concurrency=1)["a"]
+        every = drawn(server.url, asked("a", n=5))["a"]
+    assert seeds(few) == [0, 1, 2, 3, 4]
+    assert [s.mean_logprob for s in few.samples] == [-0.5, -0.5, None, None, None]
+    assert [s.text for s in few.samples] == [s.text for s in every.samples]
+    assert sum(s.tokens_out for s in few.samples) == sum(s.tokens_out for s in every.samples)
+    assert server.most_at_once == 1
+    assert sorted((b["n"], b["seed"], b.get("logprobs")) for b in server.bodies[:2]) == [(2, 0, True), (3, 2, None)]
+
+
 def test_a_server_that_refuses_many_samples_is_asked_for_fewer() -> None:
     def plan(_number: int, body: dict[str, Any]) -> Act | None:
         return error(400, "n must be at most 2") if body["n"] > 2 else None

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from models.backend_config import OpenAIConfig, Sampling, TransformersConfig, VllmConfig
-from models.backends.chat_protocol import payload, read_answer
+from models.backends.chat_protocol import Part, payload, read_answer
 from models.backends.engine_process import marked
 from models.backends.hidden_states import states_by_transformers, states_by_vllm
 from models.backends.openai_compat import OpenAIGenerator
@@ -57,7 +57,7 @@ def test_likelihoods_are_those_of_transformers(engine: Engine, model: str) -> No
     loaded = load(model, None, "cpu", "float32")
     config = engine.config.model_copy(update={"sampling": Sampling(max_tokens=40, temperature=1.2)})
     for request in asked(4):
-        body = {**payload(config, request, n=4, offset=0, extras=True), "return_token_ids": True}
+        body = {**payload(config, request, Part(0, 4, True), extras=True), "return_token_ids": True}
         answer = httpx.post(f"{engine.url}/chat/completions", json=body, timeout=120, trust_env=False)
         choices = {choice["index"]: choice["token_ids"] for choice in answer.json()["choices"]}
         for k, response in enumerate(read_answer(answer.text, 4)):
