@@ -27,6 +27,8 @@ QUIET_DEFAULTS = {
     # a failure is one line here; its traceback goes to the server's log of the run, and to our own for what is our error
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    # in memory, where Prefect keeps them by itself, a restart of the server forgets who holds a slot, and it is never given back
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GX_ANALYTICS_ENABLED": "false",

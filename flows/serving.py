@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from contextvars import copy_context
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,14 @@ from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
 from models.errors import UnavailableError
-from tasks.automations import FILE as AUTOMATION
-from tasks.automations import make_automation
+from tasks.automations import REGRESSION, SILENT_RUNS, automation_file, make_automation
 from tasks.deployments import Deployment, deployments_file, read_deployments
 from tasks.prefect_server import deployment_ids, make_work_pool, scheduling_server, wait_for_schedules
 from tasks.settings import load_settings
 from tasks.slots import make_limits
 
 ANSWERING = "weekly-comparison"
-"""The deployment that the shipped automation runs."""
+"""The deployment that the automation for regressions runs."""
 
 
 def serve_all(file: Path | None, only: list[str], limit: int, prepare_only: bool = False) -> None:
@@ -34,7 +34,7 @@ def serve_all(file: Path | None, only: list[str], limit: int, prepare_only: bool
         _say(f"slots     {', '.join(f'{name} {size}' for name, size in make_limits(settings).items())}")
         if prepare_only:
             make_work_pool()
-            _make_automation(path, entries)
+            _make_automations(path, entries)
             return
         _serve(path, entries, limit)
 
@@ -64,7 +64,8 @@ def flow_of(entry: Deployment) -> Flow[Any, Any]:
 
 def _serve(path: Path, entries: list[Deployment], limit: int) -> None:
     trouble: list[UnavailableError] = []
-    watch = threading.Thread(target=_check, args=(path, entries, trouble), daemon=True)
+    # with this thread's settings: without them Prefect would start a second server, on the same database, to ask it
+    watch = threading.Thread(target=copy_context().run, args=(_check, path, entries, trouble), daemon=True)
     watch.start()
     serve(*map(to_runner, entries), limit=limit, print_starting_message=False)
     if trouble:
@@ -77,17 +78,18 @@ def _check(path: Path, entries: list[Deployment], trouble: list[UnavailableError
     try:
         for name, at in wait_for_schedules(crons).items():
             _say(f"scheduled {name}  next {at}")
-        _make_automation(path, entries)
+        _make_automations(path, entries)
         _say(f"serving   {len(entries)} deployments; Ctrl-C pauses their schedules and ends")
     except UnavailableError as error:
         trouble.append(error)
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def _make_automation(path: Path, entries: list[Deployment]) -> None:
+def _make_automations(path: Path, entries: list[Deployment]) -> None:
+    make_automation(automation_file(SILENT_RUNS, path))
     names = [f"{flow_of(e).name}/{e.name}" for e in entries if e.name == ANSWERING]
     for deployment_id in deployment_ids(names).values():
-        make_automation(path.with_name(AUTOMATION), deployment_id)
+        make_automation(automation_file(REGRESSION, path), deployment_id)
 
 
 def _say(line: str) -> None:

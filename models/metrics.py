@@ -13,6 +13,7 @@
     tests/cure/<figure>                 good and bad tests, p01, p00 (models.metrics_cure)
     tests/reference|mutation/<figure>   what the tests say of the reference and its mutants, where they ran (models.metrics_probe)
     cells/<verdict>                     share of all cells; cells/total and cells/missing are counts
+    ops/<figure>                        what the run measured of its own work (models.operations)
 
 A metric over cells that were wanted and could not be run is NaN, and ``cells/missing`` says how many there are; random and oracle
 read no cell and stay defined. A mean over no problem is NaN. Where execution stopped at the winner, the asked cells are no fair

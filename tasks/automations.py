@@ -1,4 +1,4 @@
-"""The automation that ships (infra/automation-regression.yaml), made on a server once; what people changed in it is left alone."""
+"""The automations that ship (infra/automation-*.yaml), made on a server once; what people changed in them is left alone."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from prefect.events.schemas.automations import AutomationCore
 
 from models.errors import InputError
 
-FILE = "automation-regression.yaml"
+REGRESSION, SILENT_RUNS = "automation-regression.yaml", "automation-silent-runs.yaml"
+INFRA = Path(__file__).resolve().parent.parent / "infra"
 
 
-def read_automation(path: Path, deployment_id: str) -> AutomationCore:
-    """The automation with its deployment filled in. Raises InputError when the file is not one."""
+def automation_file(name: str, beside: Path) -> Path:
+    """Beside the deployments where somebody put one of their own, else the checkout's."""
+    own = beside.with_name(name)
+    return own if own.is_file() else INFRA / name
+
+
+def read_automation(path: Path, deployment_id: str = "") -> AutomationCore:
+    """The automation with its deployment, where it names one, filled in. Raises InputError when the file is not one."""
     try:
         content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8").replace("{deployment_id}", deployment_id))
         return AutomationCore.model_validate(content)
@@ -23,7 +30,7 @@ def read_automation(path: Path, deployment_id: str) -> AutomationCore:
         raise InputError(f"{path}: {str(error).splitlines()[0]}; expected one automation, as Prefect reads it") from None
 
 
-def make_automation(path: Path, deployment_id: str) -> bool:
+def make_automation(path: Path, deployment_id: str = "") -> bool:
     """Create it where none of its name is there. Returns whether it was created."""
     automation = read_automation(path, deployment_id)
     with get_client(sync_client=True) as client:

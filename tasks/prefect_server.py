@@ -1,15 +1,14 @@
 """The server that schedules: the one that PREFECT_API_URL names, or one of our own for as long as a command serves.
 
-The ephemeral server that Prefect starts by itself runs no scheduler, so a cron deployment on it silently never fires; neither does
-one on a server whose SQLAlchemy is too new (pyproject.toml). Hence ``wait_for_schedules``: it asks whether runs were really made.
+A server of our own is kept as an engine is (models/backends/engine_process.py): it ends with the command, also when that is killed
+with SIGKILL. The ephemeral server that Prefect starts by itself runs no scheduler, so a cron deployment on it silently never fires;
+neither does one on a server whose SQLAlchemy is too new (pyproject.toml). Hence ``wait_for_schedules``: it asks whether runs were
+really made.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
@@ -31,6 +30,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from models.backends.engine_process import EngineProcess, sweep
 from models.errors import UnavailableError
 from tasks.settings import default_environment
 
@@ -40,6 +40,8 @@ PREFERRED_PORT = 4200
 UI = {"PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false"}
 """Unless told where, the UI looks for its server at port 4200 of the browser's own machine, whatever port it was started on."""
 WORK_POOL = "coderm-process"
+RECORDS = "prefect-server"
+"""Folder beside the log that names the servers that run."""
 
 
 @contextmanager
@@ -50,18 +52,18 @@ def scheduling_server(log: Path) -> Iterator[str]:
         yield known
         return
     port = _free_port()
-    log.parent.mkdir(parents=True, exist_ok=True)
     default_environment(UI)
+    log.unlink(missing_ok=True)
+    sweep(log.parent / RECORDS)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("wb") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+    server = EngineProcess(command, {}, log, log.parent / RECORDS)
     try:
         url = f"http://127.0.0.1:{port}/api"
         _wait_until_healthy(server, url, log)
         with temporary_settings({PREFECT_API_URL: url}):
             yield url
     finally:
-        _end(server)
+        server.close()
 
 
 def _free_port() -> int:
@@ -77,26 +79,15 @@ def _free_port() -> int:
     raise UnavailableError("no free port on 127.0.0.1 for a Prefect server")
 
 
-def _wait_until_healthy(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait_until_healthy(server: EngineProcess, url: str, log: Path) -> None:
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and server.poll() is None:
+    while time.monotonic() < deadline and server.exit_status is None:
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
     raise UnavailableError(f"Prefect's server did not come up on {url}; its log: {log}")
-
-
-def _end(server: subprocess.Popen[bytes]) -> None:
-    for how, patience in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
-        if server.poll() is not None:
-            return
-        os.killpg(server.pid, how)
-        try:
-            server.wait(timeout=patience)
-        except subprocess.TimeoutExpired:
-            continue
 
 
 def wait_for_schedules(crons: Mapping[str, str], timeout_s: float = 60.0) -> dict[str, str]:

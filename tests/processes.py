@@ -9,8 +9,8 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +47,48 @@ def running(
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def descendants(pid: int) -> set[int]:
+    """Everything that a process has started and that has not lost its parent."""
+    found: set[int] = set()
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            found |= {child} | descendants(child)
+    return found
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those that are there and no zombies."""
+    found = set()
+    for pid in pids:
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z":
+                found.add(pid)
+    return found
+
+
+def wait_until(true: Callable[[], object], what: str, timeout_s: float = 180.0) -> None:
+    """Raises AssertionError that says what did not happen."""
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def wait_until_gone(pids: set[int], timeout_s: float = 60.0) -> None:
+    """Raises AssertionError that says which of them stay, and what they are."""
+    deadline = time.monotonic() + timeout_s
+    while left := alive(pids):
+        assert time.monotonic() < deadline, {pid: _words(pid) for pid in left}
+        time.sleep(0.1)
+
+
+def _words(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")[:200]
+    except OSError:
+        return "gone"
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -15,7 +15,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,12 +26,12 @@ from models.config import SandboxConfig
 from models.types import Limits, MatrixJob, UnitTest, Verdict
 from sandbox import docker_runtime
 from sandbox.executor import PooledExecutor, docker_executor, process_executor
+from tests.slow_bench import ROWS, SLOW, TESTS, stored_cells, wait_for_cells
 
+pytest_plugins = ["tests.slow_bench"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 IMAGE = "coderm-sandbox:latest"
 RUNTIMES = ["process", pytest.param("docker", marks=pytest.mark.docker)]
-SLOW = "import time\ntime.sleep(0.03)\ndef f(x):\n    return x + 1\n"
-TESTS = ("assert f(1) == 2", "assert f(1) == 3", "assert f(")
 EXPECTED = ["passed", "failed", "invalid_test"]
 
 
@@ -121,35 +120,6 @@ class Proxy:
             end.close()
 
 
-def stored_cells(home: Path) -> int:
-    """Cells that are safe in the store."""
-    file = home / "coderm.db"
-    if not file.exists():
-        return 0
-    with contextlib.suppress(sqlite3.OperationalError), closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        return int(connection.execute("select coalesce(sum(n_cells), 0) from verdict_row").fetchone()[0])
-    return 0
-
-
-ROWS = 60
-"""0.03 s a cell of one problem: some 3 s on two slots, so that a kill falls into the middle of it."""
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Path:
-    """One problem, so that nothing but its growing rows can have been stored when the kill comes."""
-    check = {"kind": "check", "source": "def check(candidate):\n    assert candidate(1) == 2\n"}
-    problem = {"task_id": "t", "prompt": "Add one.", "entry_point": "f", "style": "function", "preamble": "", "reference": SLOW}
-    lines = {
-        "problems": {**problem, "ground_truth": check},
-        "solutions": {"task_id": "t", "solutions": [SLOW + "#" * i for i in range(ROWS)]},
-        "tests": {"task_id": "t", "tests": TESTS},
-    }
-    for name, line in lines.items():
-        (tmp_path / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
-    return tmp_path
-
-
 STARTED: list[subprocess.Popen[str]] = []
 
 
@@ -182,16 +152,6 @@ def finished(process: subprocess.Popen[str]) -> tuple[dict[str, Any], str]:
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return dict(json.loads(out.strip().splitlines()[-1])), err
-
-
-def wait_for_cells(home: Path, process: subprocess.Popen[str], cells: int) -> int:
-    """Until that many cells are stored; how many there are."""
-    for _ in range(9000):
-        if (found := stored_cells(home)) >= cells:
-            return found
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-    raise AssertionError("nothing was stored in 180 s")
 
 
 def verdicts(path: Path) -> Any:

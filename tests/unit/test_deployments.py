@@ -80,3 +80,14 @@ def test_files_and_names_that_are_not_there(tmp_path: Path, repo_root: Path) -> 
         deployments_file(tmp_path / "gone.yaml")
     with pytest.raises(InputError, match="no deployment 'hourly'; expected one of nightly"):
         read_deployments(repo_root / "infra/prefect.yaml", ["hourly"])
+
+
+def test_every_flow_that_is_deployed_is_watched_for_silence(repo_root: Path) -> None:
+    """A run of a flow that the automation does not name stays Running for ever once its machine is gone."""
+    from flows.serving import flow_of
+    from tasks.automations import SILENT_RUNS, automation_file, read_automation
+
+    path = repo_root / "infra/prefect.yaml"
+    automation = read_automation(automation_file(SILENT_RUNS, path))
+    related = automation.model_dump(mode="json")["trigger"]["match_related"]
+    assert {flow_of(entry).name for entry in read_deployments(path)} <= set(related["prefect.resource.name"])
