@@ -34,6 +34,9 @@ TIMELINE = "timeline"
 """Where a run keeps its timeline, among its curves."""
 Spans = tuple[tuple[float, float], ...]
 """(began, ended) in seconds of ``time.time``, in order, none touching another."""
+ALARMS = {"ops/infra_error_share": 0.0, "ops/slots_lost": 0.0}
+"""metric → above which value a run calls for a person (README, "What to do when"): both are our faults and never normal. Shares
+that speak of the data, timeouts among them, have gates."""
 SANDBOX = "sandbox"
 """The span of every open sandbox, whatever stage it was open for."""
 
@@ -147,6 +150,11 @@ def operations_metrics(done: Operations, total_s: float) -> dict[str, float]:
         "total_s": total_s,
     }
     return {PREFIX + name: float(value) for name, value in figures.items()}
+
+
+def alarms_of(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics above their bound, with their values."""
+    return {name: metrics[name] for name, bound in ALARMS.items() if metrics.get(name, 0.0) > bound}
 
 
 def results_of(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -7,7 +7,6 @@ where every judged run carries its tag; judging a run again is the same look and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from models.reward.registry import rank_all, resolve
 from models.reward_version import RewardVersion
 from models.run_record import RunRecord
 from tasks import model_registry as registry
+from tasks.artifact_key import artifact_key
 from tasks.caching import ONCE
 from tasks.comparison_sides import side_of_version
 from tasks.mlflow_store import connected
@@ -120,7 +120,7 @@ def _tag(client: MlflowClient, run_id: str, baseline: str, night: Night) -> None
 @task(name="announce-regression", **ONCE)
 def announce(judged: dict[str, Any]) -> None:
     """A table of problems in Prefect's UI either way; the event ``coderm.regression.found`` when there is one."""
-    slug = re.sub(r"[^a-z0-9]+", "-", judged["benchmark"].lower()).strip("-") or "run"
+    slug = artifact_key(judged["benchmark"])
     create_table_artifact(judged["changed"], key=f"regression-{slug}", description=verdict_line(judged))
     if judged["regression"]:
         figures = {

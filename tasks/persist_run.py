@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 
 from prefect import task
+from prefect.events import emit_event
 
 from models.backend_config import ReplayConfig
 from models.config import RunConfig
 from models.costs import sampling_metrics
 from models.fingerprint import digest_json
-from models.operations import TIMELINE, operations_metrics
+from models.operations import ALARMS, TIMELINE, alarms_of, operations_metrics
 from models.reward.registry import DEFAULT
 from models.run_record import Allocation, GateResult, GeneratorIdentity, RunRecord
+from tasks.artifact_key import artifact_key
 from tasks.caching import ONCE
 from tasks.resources import open_database, open_generator
 from tasks.run_header import RunHeader
 from tasks.select_and_score import Scores
 from tasks.shard import Shard
 from tasks.structured_log import note
+
+ALARM_EVENT = "coderm.alarm"
 
 
 def assemble_run(
@@ -74,3 +79,16 @@ def persist_run(run: RunRecord) -> None:
     with open_database() as store:
         store.save_run(run)
     note("run stored", run=run.run_id, problems=len(run.problems), metrics=len(run.metrics))
+    raise_alarms(run)
+
+
+def raise_alarms(run: RunRecord) -> None:
+    """A warning in the log and the event ``coderm.alarm``, for automations that wake somebody, for every metric above its bound."""
+    for metric, value in alarms_of(run.metrics).items():
+        figures: dict[str, str | float] = {"run": run.run_id, "metric": metric, "value": value, "bound": ALARMS[metric]}
+        note("alarm", level=logging.WARNING, **figures)
+        resource = {
+            "prefect.resource.id": f"coderm.benchmark.{artifact_key(run.benchmark)}",
+            "prefect.resource.name": run.benchmark,
+        }
+        emit_event(ALARM_EVENT, resource=resource, payload=figures)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from tasks.artifact_key import artifact_key
 from tasks.structured_log import note
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class _Teller:
 
     def __init__(self, title: str, total: int, of_flow: UUID, of_task: UUID | None) -> None:
         self.title, self.total, self.done = title, total, 0
-        self._key = "progress-" + re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+        self._key = f"progress-{artifact_key(title)}"
         self._of_flow, self._of_task = of_flow, of_task
         self._artifact: UUID | None = None
         self._silent = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from models.run_record import RunRecord
+from tasks.artifact_key import artifact_key
 from tasks.caching import ONCE
 from tasks.report import write_report
 from tasks.run_header import RunHeader
@@ -40,7 +40,7 @@ def track_metrics(header: RunHeader, run: RunRecord, report: Path) -> str:
 @task(name="publish-artifacts", **ONCE)
 def publish_artifacts(header: RunHeader, run: RunRecord, report: Path, mlflow_run_id: str) -> None:
     """A page that says where everything is, a table of selectors and one of problems, in the Prefect UI."""
-    key = _artifact_key(run.benchmark)
+    key = artifact_key(run.benchmark)
     title = f"{run.benchmark}, run {run.run_id}"
     create_markdown_artifact(
         run_summary(run, report, header.docs_dir, header.settings.mlflow_uri, mlflow_run_id),
@@ -104,8 +104,3 @@ def summary_of(header: RunHeader, run: RunRecord, report: Path, mlflow_run_id: s
         "prefect_flow_run_id": header.prefect_flow_run_id,
         "metrics": dict(run.metrics),
     }
-
-
-def _artifact_key(benchmark: str) -> str:
-    """Prefect's keys hold lower-case letters, digits and dashes only."""
-    return re.sub(r"[^a-z0-9]+", "-", benchmark.lower()).strip("-") or "run"

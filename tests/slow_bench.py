@@ -1,7 +1,4 @@
-"""A benchmark that takes some seconds in the sandbox, so that a kill falls into the middle of it, and what its store knows so far.
-
-The fixture is loaded by ``pytest_plugins`` where it is needed.
-"""
+"""A benchmark of some seconds in the sandbox, so that a kill falls into the middle of it, and what its store knows so far."""
 
 from __future__ import annotations
 
@@ -12,24 +9,14 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from tests.processes import wait_until
 
 SLOW = "import time\ntime.sleep(0.03)\ndef f(x):\n    return x + 1\n"
 TESTS = ("assert f(1) == 2", "assert f(1) == 3", "assert f(")
-ROWS = 60
-"""0.03 s a cell of one problem: some 3 s on two slots, so that a kill falls into the middle of it."""
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Path:
-    """One problem, so that nothing but its growing rows can have been stored when the kill comes."""
-    return write_bench(tmp_path, ROWS)
 
 
 def write_bench(folder: Path, rows: int) -> Path:
-    """Files of one problem with ``rows`` solutions and three tests."""
+    """Files of one problem with ``rows`` solutions and three tests; of one, so that only its growing rows can have been stored."""
     check = {"kind": "check", "source": "def check(candidate):\n    assert candidate(1) == 2\n"}
     problem = {"task_id": "t", "prompt": "Add one.", "entry_point": "f", "style": "function", "preamble": "", "reference": SLOW}
     lines = {

@@ -18,6 +18,7 @@ from uuid import UUID
 import pytest
 
 from tests.processes import descendants, running, wait_until, wait_until_gone
+from tests.recorded_run import recorded_run
 from tests.slow_bench import stored_cells, wait_for_cells, write_bench
 
 if TYPE_CHECKING:
@@ -103,12 +104,11 @@ def state_of(client: SyncPrefectClient, run: UUID) -> tuple[str, str]:
     return str(state.name), str(state.message)
 
 
-def heartbeats(api: str, run: UUID) -> list[dict[str, Any]]:
-    """What the server has of the run's own heartbeats."""
-    wanted = {"event": {"name": ["prefect.flow-run.heartbeat"]}, "resource": {"id": [f"prefect.flow-run.{run}"]}}
-    ask = urllib.request.Request(
-        f"{api}/events/filter", json.dumps({"filter": wanted}).encode(), {"Content-Type": "application/json"}
-    )
+def events(api: str, name: str, resource: str) -> list[dict[str, Any]]:
+    """What the server has of them, newest first."""
+    wanted = {"event": {"name": [name]}, "resource": {"id": [resource]}}
+    headers = {"Content-Type": "application/json"}
+    ask = urllib.request.Request(f"{api}/events/filter", json.dumps({"filter": wanted}).encode(), headers)
     with urllib.request.urlopen(ask, timeout=30) as answer:
         return list(json.load(answer)["events"])
 
@@ -157,7 +157,7 @@ def test_killed_processes_workers_and_machines_lose_nothing(
     assert before < kept < ROWS * 3, "the kill came too late to show anything"
     assert state_of(client, second)[0] == "Running", "nobody is there to say that it is not"
 
-    (seen, *_) = heartbeats(prefect_server, second)
+    seen = events(prefect_server, "prefect.flow-run.heartbeat", f"prefect.flow-run.{second}")[0]
     with impatient(client, repo_root, second):
         time.sleep(2)  # the server loads a new trigger when it next looks
         emit_event(seen["event"], resource=seen["resource"], related=seen["related"])  # its own once more, for the late trigger
@@ -199,3 +199,17 @@ def test_a_killed_serve_takes_its_server_with_it(tmp_path: Path) -> None:
         assert len(below) >= 2, "a keeper and a server"
         os.kill(int(serve), signal.SIGKILL)
         wait_until_gone(below)
+
+
+def test_an_alarm_is_in_the_log_and_an_event(prefect_server: str, client: SyncPrefectClient, tmp_path: Path) -> None:
+    from tasks.persist_run import ALARM_EVENT, raise_alarms
+    from tasks.structured_log import start_log
+
+    start_log(tmp_path)
+    raise_alarms(recorded_run(metrics={"ops/slots_lost": 2.0, "ops/infra_error_share": 0.0, "ops/cells": 9.0}))
+    (alarm,) = map(json.loads, (tmp_path / "events.jsonl").read_text().splitlines())
+    assert (alarm["level"], alarm["event"]) == ("WARNING", "alarm")
+    figures = {"run": recorded_run().run_id, "metric": "ops/slots_lost", "value": 2.0, "bound": 0.0}
+    assert {name: alarm[name] for name in figures} == figures
+    wait_until(lambda: events(prefect_server, ALARM_EVENT, "coderm.benchmark.demo"), "no event")
+    assert events(prefect_server, ALARM_EVENT, "coderm.benchmark.demo")[0]["payload"] == figures

@@ -26,9 +26,8 @@ from models.config import SandboxConfig
 from models.types import Limits, MatrixJob, UnitTest, Verdict
 from sandbox import docker_runtime
 from sandbox.executor import PooledExecutor, docker_executor, process_executor
-from tests.slow_bench import ROWS, SLOW, TESTS, stored_cells, wait_for_cells
+from tests.slow_bench import SLOW, TESTS, stored_cells, wait_for_cells, write_bench
 
-pytest_plugins = ["tests.slow_bench"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 IMAGE = "coderm-sandbox:latest"
 RUNTIMES = ["process", pytest.param("docker", marks=pytest.mark.docker)]
@@ -118,6 +117,15 @@ class Proxy:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+ROWS = 60
+"""0.03 s a cell of one problem: some 3 s on two slots, so that a kill falls into the middle of it."""
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    return write_bench(tmp_path, ROWS)
 
 
 STARTED: list[subprocess.Popen[str]] = []

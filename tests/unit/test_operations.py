@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.load import POINTS, Gauge, Level, SlotLoad, Timeline
-from models.operations import CellCounts, Operations, of_sandbox, operations_metrics, results_of, united
+from models.operations import CellCounts, Operations, alarms_of, of_sandbox, operations_metrics, results_of, united
 from tasks.shard import Shard, joined
 
 MOMENTS = st.lists(st.tuples(st.floats(0, 1e5), st.floats(0, 50), st.integers(0, 9)), max_size=40)
@@ -101,6 +101,8 @@ def test_shards_add_up_and_survive_the_way_to_another_process() -> None:
         "ops/total_s": 9.0,
     }
     assert results_of({"cells/passed": 1.0, **found}) == {"cells/passed": 1.0}
+    assert alarms_of(found) == {"ops/infra_error_share": 3 / 40, "ops/slots_lost": 3.0}
+    assert alarms_of({"ops/slots_lost": 0.0, "ops/cells": 9.0}) == {}
 
 
 def test_a_share_of_nothing_and_a_stage_that_did_not_run_have_no_metric() -> None:
