@@ -168,50 +168,45 @@ def _sets_of(run_pk: int) -> CompoundSelect[Any]:
     return union(*(select(column).where(RunProblem.run_pk == run_pk, column.is_not(None)) for column in (solutions, tests)))
 
 
-def _items_of(connection: Connection, run_pk: int) -> tuple[list[int], list[tuple[int, str, str, str]]]:
-    """(row ids of a run's sets, items in order: set id, digest, form, origin).
+def _sets_of_run(connection: Connection, run_pk: int) -> list[int]:
+    """Row ids of a run's sets, to be named in the queries that follow.
 
-    The ids are asked first and then named: from a subquery PostgreSQL expects so many rows that it reads the table of all runs.
+    From a subquery PostgreSQL expects so many rows that it reads the samples of all runs.
     """
-    ids = [set_id for set_id in connection.scalars(_sets_of(run_pk)) if set_id is not None]
-    columns = select(SampleItem.set_id, SampleItem.idx, SampleItem.source_digest, SampleItem.form, SampleItem.origin)
-    rows = [tuple(row) for chunk in chunks(ids) for row in connection.execute(columns.where(SampleItem.set_id.in_(chunk)))]
-    return ids, [(set_id, digest, form, origin) for set_id, _, digest, form, origin in sorted(rows)]
+    return [set_id for set_id in connection.scalars(_sets_of(run_pk)) if set_id is not None]
 
 
 def set_digests(connection: Connection, run_pk: int) -> dict[int, tuple[str, ...]]:
     """set id → digests of its items in order, for all sets of one run."""
-    ids, items = _items_of(connection, run_pk)
+    ids = _sets_of_run(connection, run_pk)
     found: dict[int, list[str]] = {set_id: [] for set_id in ids}
-    for set_id, digest, _, _ in items:
-        found[set_id].append(digest)
+    query = select(SampleItem.set_id, SampleItem.idx, SampleItem.source_digest)
+    for chunk in chunks(ids):
+        for set_id, _, digest in sorted(tuple(row) for row in connection.execute(query.where(SampleItem.set_id.in_(chunk)))):
+            found[set_id].append(digest)
     return {set_id: tuple(digests) for set_id, digests in found.items()}
 
 
 def load_sets(connection: Connection, run_pk: int) -> tuple[dict[int, list[Item]], dict[int, Limits | None]]:
     """(set id → items in order, set id → limits of a T line) of a run's sets. Raises StoreUnavailable for damaged sources."""
-    ids, rows = _items_of(connection, run_pk)
-    texts = _load_sources(connection, {digest for _, digest, _, _ in rows})
+    ids = _sets_of_run(connection, run_pk)
     items: dict[int, list[Item]] = {set_id: [] for set_id in ids}
-    for set_id, digest, form, origin in rows:
-        items[set_id].append(Item(digest, texts[digest], "stdin" if form == "stdin" else "source", origin))
     limits: dict[int, Limits | None] = {}
-    for chunk in chunks(ids):
-        headers = select(SampleSet.id, SampleSet.timeout_s, SampleSet.memory_mib).where(SampleSet.id.in_(chunk))
-        for set_id, seconds, mib in connection.execute(headers):
-            limits[set_id] = None if mib is None else Limits(timeout_s=seconds or 0, memory_mib=mib)
-    return items, limits
-
-
-def _load_sources(connection: Connection, digests: Iterable[str]) -> dict[str, str]:
-    """digest → text."""
     texts: dict[str, str] = {}
-    for chunk in chunks(digests):
-        for digest, codec, data in connection.execute(
-            select(Source.digest, Source.codec, Source.data).where(Source.digest.in_(chunk))
-        ):
-            texts[digest] = _checked_text(digest, codec, data)
-    return texts
+    place = (SampleItem.set_id, SampleItem.idx)
+    query = select(*place, SampleItem.form, SampleItem.origin, Source.digest, Source.codec, Source.data)
+    query = query.join(Source, Source.digest == SampleItem.source_digest)
+    headers = select(SampleSet.id, SampleSet.timeout_s, SampleSet.memory_mib)
+    for chunk in chunks(ids):
+        for set_id, seconds, mib in connection.execute(headers.where(SampleSet.id.in_(chunk))):
+            limits[set_id] = None if mib is None else Limits(timeout_s=seconds or 0, memory_mib=mib)
+        rows = connection.execute(query.where(SampleItem.set_id.in_(chunk))).all()
+        # ordered here: with the texts in it PostgreSQL would sort on disk
+        for set_id, _, form, origin, digest, codec, data in sorted(rows, key=lambda row: (row.set_id, row.idx)):
+            if digest not in texts:
+                texts[digest] = _checked_text(digest, codec, data)
+            items[set_id].append(Item(digest, texts[digest], "stdin" if form == "stdin" else "source", origin))
+    return items, limits
 
 
 def _checked_text(digest: str, codec: str, data: bytes) -> str:

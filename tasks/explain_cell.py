@@ -44,7 +44,8 @@ def explain_cell(run_id: str, task_id: str, row: int, column: int, *, rerun: boo
 
 def _executor(found: ProblemOfRun) -> AbstractContextManager[Executor]:
     """One slot of the runtime that the run used."""
-    runtime = found.config.sandbox.runtime if found.record is None else found.record.matrices[found.problem.task_id].context.sandbox
+    matrix = found.record.matrices.get(found.problem.task_id) if found.record else None
+    runtime = matrix.context.sandbox if matrix else found.config.sandbox.runtime
     return open_executor(found.config.sandbox.model_copy(update={"runtime": runtime, "workers": 1}))
 
 

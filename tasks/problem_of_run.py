@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from db.store import SqlStore
-from models.backend_config import ReplayConfig
+from models.backend_config import BackendConfig, ReplayConfig
 from models.backends.identity import draw_key
 from models.config import RunConfig
 from models.errors import InputError
@@ -24,6 +26,7 @@ from models.types import PassMatrix, Problem, SolutionSet, TestSet
 from tasks.execute_matrix import known_matrix, matrix_job
 from tasks.generate_tests import kept_tests, unit_test_request
 from tasks.load_problems import load_problems
+from tasks.read_config import first_error
 from tasks.resources import open_generator
 from tasks.sample_solutions import kept_solutions, solution_request
 
@@ -32,12 +35,21 @@ Kind = Literal["solution", "test"]
 
 @dataclass(frozen=True, eq=False)
 class ProblemOfRun:
-    """``record``: the run, where it is finished."""
+    """``stored``: the configuration as it was stored; ``record``: the run, where it is finished."""
 
     run_id: str
-    config: RunConfig
+    stored: Mapping[str, Any]
     problem: Problem
     record: RunRecord | None
+
+    @property
+    def config(self) -> RunConfig:
+        """Raises InputError for one that this version does not take any more."""
+        return _config(self.run_id, self.stored)
+
+    def backend(self, kind: Kind) -> BackendConfig:
+        """Who gave the samples of a kind."""
+        return self.config.policy if kind == "solution" else self.config.tests
 
 
 def find_problem(prefix: str, task_id: str, store: SqlStore) -> ProblemOfRun:
@@ -49,11 +61,17 @@ def find_problem(prefix: str, task_id: str, store: SqlStore) -> ProblemOfRun:
             run_id, begun = store.started_run(prefix)
         except InputError:
             raise unknown from None
-        config = RunConfig.model_validate(begun)
-        problems = load_problems(config.benchmark.problems, config.benchmark.limit)
-        return ProblemOfRun(run_id, config, _named(problems, task_id, run_id), None)
+        benchmark = _config(run_id, begun).benchmark
+        return ProblemOfRun(run_id, begun, _named(load_problems(benchmark.problems, benchmark.limit), task_id, run_id), None)
     record = store.load_run(run_id)
-    return ProblemOfRun(run_id, RunConfig.model_validate(record.config), _named(record.problems, task_id, run_id), record)
+    return ProblemOfRun(run_id, record.config, _named(record.problems, task_id, run_id), record)
+
+
+def _config(run_id: str, stored: Mapping[str, Any]) -> RunConfig:
+    try:
+        return RunConfig.model_validate(stored)
+    except ValidationError as error:
+        raise InputError(f"run {run_id}: its configuration is of another version of coderm: {first_error(error)}") from None
 
 
 def _named(problems: Mapping[str, Problem], task_id: str, run_id: str) -> Problem:
@@ -68,7 +86,7 @@ def draws_of(found: ProblemOfRun, kind: Kind, store: SqlStore) -> Generation:
     Raises InputError where they are gone.
     """
     config, problem = found.config, found.problem
-    backend = config.policy if kind == "solution" else config.tests
+    backend = found.backend(kind)
     if kind == "solution":
         request = solution_request(config, problem)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from models.backend_config import ReplayConfig
 from models.errors import InputError
 from models.run_record import Sample
 from models.types import SolutionSet, TestSet
@@ -12,9 +13,15 @@ from tasks.resources import open_database
 
 
 def show_samples(run_id: str, task_id: str, kind: Kind) -> Iterator[tuple[str, str]]:
-    """Yield (title, text), one a sample. Raises InputError for a run or task that is not there, or answers that are gone."""
+    """Yield (title, text), one a sample; of a finished run whose answers are a recording's, or gone, what SQL kept.
+
+    Raises InputError for a run or task that is not there, or a begun run whose answers are gone.
+    """
     with open_database() as store:
         found = find_problem(run_id, task_id, store)
+        if found.record is not None and isinstance(found.backend(kind), ReplayConfig):
+            yield from _kept(kind, *sets_of(found, store))
+            return
         try:
             samples = draws_of(found, kind, store).samples
         except InputError as gone:

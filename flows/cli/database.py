@@ -42,7 +42,7 @@ def status(
     with open_database(migrate=False) as store:
         sizes = store.sizes()
         unused = store.find_unused(Retention(begun_days=days, verdicts_unused_days=days, responses_unused_days=days))
-    free = f", {sizes.free / MIB:.1f} of them free (coderm db prune --vacuum)" if sizes.free else ""
+    free = f", {sizes.free / MIB:.1f} of them free (coderm db prune --vacuum --yes)" if sizes.free else ""
     rows = ((t.name, t.rows, None if t.size is None else round(t.size / MIB, 1)) for t in sizes.tables)
     print_table(f"{sizes.total / MIB:.1f} MiB on disk{free}", ("table", "rows", "MiB"), rows)
     _print_unused(f"not used for {days} days", unused)
@@ -91,7 +91,9 @@ def prune(
         after = store.sizes()
     typer.echo(f"{before.total / MIB:.1f} MiB on disk before, {after.total / MIB:.1f} after")
     if after.free:
-        typer.echo(f"{after.free / MIB:.1f} MiB of the file are free for new rows; --vacuum gives them back to the disk")
+        typer.echo(
+            f"{after.free / MIB:.1f} MiB of the file are free for new rows; `coderm db prune --vacuum --yes` gives them back"
+        )
 
 
 @app.command("check")

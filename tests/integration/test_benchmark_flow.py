@@ -285,6 +285,7 @@ def test_the_commands_on_a_stored_run(server: None, bench: Path, capsys: pytest.
     assert explained.count("verdict: passed") == 2  # 2 + 2 is 4: recorded and rerun
     assert BAD in explained
     assert run(["cell", run_id, "sq/1", "9", "0"]) == 2
+    assert said("runs", "samples", run_id, "sq/1").count("── solution") == 4
     page = Path(said("report", run_id, "--out", str(bench / "page.html")).strip())
     assert "squares" in page.read_text()
     said("db", "export", run_id, "--out", str(bench / "cells"))
