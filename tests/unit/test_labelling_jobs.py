@@ -124,6 +124,24 @@ def test_a_row_that_failed_is_asked_nothing_more() -> None:
     assert asked == [[1, 1], [0, 2], [0, 3]]
 
 
+@given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=6), st.integers(1, 5))
+def test_every_solution_is_counted_as_judged_once(rights: list[list[bool]], columns: int) -> None:
+    """Whether it fails at once, at the end, or never, and however many columns there are."""
+    asserts = AssertsTruth(asserts=tuple(f"assert f() == {j}" for j in range(columns)))
+
+    def ask(jobs: Iterable[MatrixJob]) -> Iterator[PassMatrix]:
+        for job in jobs:
+            ran = np.where(np.array(rights)[:, :columns], Verdict.PASSED, Verdict.FAILED)
+            asked = np.ones_like(ran, bool) if job.asked is None else job.asked
+            yield matrix(np.where(asked, ran, Verdict.NOT_ASKED).tolist())
+
+    counted: list[int] = []
+    solutions = SolutionSet(task_id="t", solutions=tuple(f"s{i}" for i in range(len(rights))))
+    (found,) = judge({"t": problem(asserts)}, [solutions], ask, Limits(), counted.append)
+    assert sum(counted) == len(rights)
+    assert found.labels.correct == tuple(all(row[:columns]) for row in rights)
+
+
 def test_no_column_is_no_label_and_another_problem_is_refused() -> None:
     assert labels_from(problem(CheckTruth(source=CHECK)), matrix([[], []])).correct == (None, None)
     with pytest.raises(ValueError, match="says nothing about 't'"):

@@ -103,6 +103,15 @@ def test_every_problem_is_drawn_labelled_and_run_once(together: bool, ahead: int
     assert drawn.busy_s == {"solution": 1.5, "test": 1.5}
 
 
+@pytest.mark.parametrize("waves", [1, 3])
+@pytest.mark.parametrize(("label", "tests"), [(True, True), (False, True), (True, False)])
+def test_progress_reaches_its_total_and_no_more(label: bool, tests: bool, waves: int) -> None:
+    counted: list[int] = []
+    wanted = plan(together=waves == 1, label=label, tests=tests, waves=WavePlan(waves))
+    overlap(wanted, Model(), Model(), execute, counted.append)
+    assert sum(counted) == wanted.steps == len(PROBLEMS) * (1 + label + 2 * tests)
+
+
 @pytest.mark.parametrize("wanted", [2, 3, 7, 100, "auto"])
 def test_turns_draw_what_one_turn_draws(wanted: Wanted) -> None:
     once, policy, generator = overlap(plan(together=False), Model(), Model(), execute), Model(), Model()
