@@ -1,7 +1,8 @@
 """The main job, as a reader would tell it: load, sample, generate tests, spend the budget, execute, judge, select, remember, show.
 
-Each step is a task a shard of problems; a cell is never a task (1.64 M task runs would take the server 12 hours). Works with no
-server (Prefect starts an ephemeral one) and against a running one. A failed gate stops the run before anything is published.
+Each step is a task a shard of problems; a cell is never a task (1.64 M task runs would take the server 12 hours). Where the shards
+run is a setting (tasks/shard_placement.py). Works with no server (Prefect starts an ephemeral one) and against a running one. A
+failed gate stops the run before anything is published.
 """
 
 from typing import Any
@@ -15,15 +16,14 @@ from tasks.generate_tests import add_examples
 from tasks.label_solutions import label_solutions
 from tasks.load_benchmark import load_benchmark
 from tasks.persist_run import assemble_run, persist_run
-from tasks.probe_tests import probe_tests
+from tasks.probe_tests import all_probes, probe_tests
 from tasks.progress import without_known_tracebacks
 from tasks.publish_docs import publish_docs
 from tasks.publish_run import publish_artifacts, render_report, summary_of, track_metrics
-from tasks.resources import engine_pool
 from tasks.run_header import preflight
 from tasks.select_and_score import select_and_score
 from tasks.shard import joined, unwalked
-from tasks.slots import SANDBOX, sampling_slot, slot
+from tasks.shard_placement import shard_runner
 from tasks.spend_budget import spend_budget
 from tasks.validate_run import gate_database, gate_matrices, gate_metrics, gate_problems, gate_samples
 
@@ -43,19 +43,17 @@ def benchmark(config: RunConfig, resume: str | None = None) -> dict[str, Any]:
     shards = load_benchmark(config)
     gates = [*gate_problems(header, config, joined(shards))]
 
-    with sampling_slot(config), engine_pool().hold():
-        shards = draw_samples(config, shards)
-    gates += gate_samples(header, config, joined(shards))
-    shards = [add_examples(config, shard) for shard in shards]
+    with shard_runner(header, config, shards) as on_shards:
+        shards = draw_samples(config, shards, on_shards)
+        gates += gate_samples(header, config, joined(shards))
+        shards = [add_examples(config, shard) for shard in shards]
 
-    with slot(SANDBOX):
-        shards, allocation = spend_budget(config, shards)
-    gates += gate_matrices(header, config, joined(shards))
+        shards, allocation = spend_budget(config, shards, on_shards)
+        gates += gate_matrices(header, config, joined(shards))
 
-    with slot(SANDBOX):
         if config.label:
-            shards = [label_solutions(config, shard) for shard in shards]
-        probes = probe_tests(config, joined(shards))
+            shards = on_shards.each(label_solutions, config, shards)
+        probes = all_probes(on_shards.each(probe_tests, config, shards)) if config.quality.reference else {}
     scores = select_and_score(config, joined(shards), unwalked(probes))
     gates += gate_metrics(header, scores)
 

@@ -17,7 +17,7 @@ from prefect.types.entrypoint import EntrypointType
 from models.errors import UnavailableError
 from tasks.automations import REGRESSION, SILENT_RUNS, automation_file, make_automation
 from tasks.deployments import Deployment, deployments_file, read_deployments
-from tasks.prefect_server import deployment_ids, make_work_pool, scheduling_server, wait_for_schedules
+from tasks.prefect_server import deployment_ids, make_work_pools, scheduling_server, wait_for_schedules
 from tasks.settings import load_settings
 from tasks.slots import make_limits
 
@@ -33,7 +33,7 @@ def serve_all(file: Path | None, only: list[str], limit: int, prepare_only: bool
         _say(f"Prefect   {url.removesuffix('/api')}")
         _say(f"slots     {', '.join(f'{name} {size}' for name, size in make_limits(settings).items())}")
         if prepare_only:
-            make_work_pool()
+            make_work_pools()
             _make_automations(path, entries)
             return
         _serve(path, entries, limit)

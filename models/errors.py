@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
 class CodeRMError(Exception):
@@ -41,6 +42,10 @@ class MalformedLine(InputError):
         where = f"{path}:{line}"
         super().__init__(f"{where}: field {field!r}: {expected}" if field else f"{where}: {expected}")
         self.path, self.line, self.field, self.expected = Path(path), line, field, expected
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """It travels from a worker's process as it was raised."""
+        return type(self), (self.path, self.line, self.field, self.expected)
 
 
 class UnavailableError(CodeRMError, RuntimeError):
@@ -78,6 +83,10 @@ class GateFailed(CodeRMError, AssertionError):
         first = f"; open {ways[0][0]}" if ways and isinstance(ways[0], list) else ""
         super().__init__(f"gate {gate}: {len(failures)} expectations failed: {shown}{first}")
         self.gate, self.failures = gate, tuple(failures)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """It travels from a worker's process as it was raised."""
+        return type(self), (self.gate, self.failures)
 
 
 class PromotionRefused(CodeRMError):

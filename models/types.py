@@ -265,14 +265,28 @@ class Ranking(Record):
         return {name: value for name, value in line.items() if value is not None}
 
 
-class ExecutionContext(Record):
-    """Where and under what the cells of one matrix ran. ``image``: digest, None for the process runtime."""
+class SandboxIdentity(Record):
+    """What runs cells, whatever their limits. Two of them are two experiments. ``image``: digest, None for the process runtime."""
 
     sandbox: Literal["docker", "process"]
     image: str | None
     version: str
+
+    def __str__(self) -> str:
+        """For a person."""
+        return " ".join(part for part in (self.sandbox, self.image, f"version {self.version}") if part)
+
+
+class ExecutionContext(SandboxIdentity):
+    """Where and under what the cells of one matrix ran."""
+
     timeout_s: float
     memory_mib: int
+
+    @property
+    def identity(self) -> SandboxIdentity:
+        """Without the limits."""
+        return SandboxIdentity(sandbox=self.sandbox, image=self.image, version=self.version)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import multiprocessing
 import os
 import sys
 import threading
@@ -58,11 +59,13 @@ def _missing() -> str:
 
 @functools.cache
 def _warn(line: str) -> None:
-    """Once a process: a run opens its sandbox several times, and a warning that repeats itself is read by nobody."""
-    sys.stderr.write(f"warning: {line}\n")
+    """Once a process and not in its workers: a run opens its sandbox several times, and a line that repeats itself is not read."""
+    if multiprocessing.parent_process() is None:
+        sys.stderr.write(f"warning: {line}\n")
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use: slots of a sandbox that is not told how many."""
     return len(os.sched_getaffinity(0))
 
 
@@ -72,7 +75,7 @@ def process_executor(config: SandboxConfig) -> PooledExecutor:
     def start(number: int, memory_mib: int) -> Slot:  # noqa: ARG001 - limits of a process are set cell by cell
         return process_runtime.start_slot(number)
 
-    return PooledExecutor(start, workers=config.workers or _cores(), sandbox="process", image=None)
+    return PooledExecutor(start, workers=config.workers or cores(), sandbox="process", image=None)
 
 
 def docker_executor(config: SandboxConfig, *, image: str, docker_host: str | None) -> PooledExecutor:
@@ -93,7 +96,7 @@ def docker_executor(config: SandboxConfig, *, image: str, docker_host: str | Non
     def start(number: int, memory_mib: int) -> Slot:
         return docker_runtime.start_slot(client, image, number, memory_mib, config.container_runtime)
 
-    workers = config.workers or _cores()
+    workers = config.workers or cores()
     runtime = config.container_runtime
     return PooledExecutor(start, workers=workers, sandbox="docker", image=digest, close=client.close, kernel=runtime)
 

@@ -20,26 +20,45 @@ from tasks.estimate import CELLS_PER_S_A_SLOT, TOKENS_OUT
 from tasks.execute_matrix import execute_jobs, matrix_job
 from tasks.generate_tests import generate_tests, kept_tests, unit_test_request
 from tasks.overlap import Drawn, Plan, overlap
-from tasks.resources import open_stored_generator
+from tasks.resources import engine_pool, open_stored_generator
 from tasks.sample_solutions import kept_solutions, sample_solutions, solution_request, with_draws
 from tasks.sandbox_stage import sandbox_stage
 from tasks.shard import Shard, joined
+from tasks.shard_runner import InTurn
+from tasks.slots import sampling_slot
+from tasks.structured_log import start_own_log
 from tasks.waves import Switches, WavePlan
 
 
-def draw_samples(config: RunConfig, shards: Sequence[Shard]) -> list[Shard]:
+def draw_samples(config: RunConfig, shards: Sequence[Shard], on_shards: InTurn) -> list[Shard]:
     """Shards with solutions and tests; of live models also with the labels and cells that ran beside them.
 
-    Raises ExhaustedError, BackendUnavailable, InputError, SandboxUnavailable.
+    Recordings are read here. Live models are sampled here too, all problems at once, since one engine serves this machine best;
+    a shard at a time where the workers are elsewhere. Raises ExhaustedError, BackendUnavailable, InputError, SandboxUnavailable.
     """
     if isinstance(config.policy, ReplayConfig) and isinstance(config.tests, ReplayConfig):
         return [generate_tests(config, sample_solutions(config, shard)) for shard in shards]
-    return draw_and_execute(config, shards)
+    if on_shards.elsewhere:
+        return on_shards.each(draw_shard, config, shards, held=None)
+    with sampling_slot(config), engine_pool().hold():
+        return draw_and_execute(config, shards)
+
+
+@task(name="draw-shard", task_run_name="draw-{shard.index}", **RETRY_INFRA_ONLY)
+def draw_shard(config: RunConfig, shard: Shard) -> Shard:
+    """One shard on a worker, which takes a GPU slot of its own: as many shards sample at once as there are slots."""
+    start_own_log()
+    with sampling_slot(config), engine_pool().hold():
+        return _drawn(config, [shard])[0]
 
 
 @task(name="draw-and-execute", **RETRY_INFRA_ONLY)
 def draw_and_execute(config: RunConfig, shards: Sequence[Shard]) -> list[Shard]:
     """All problems in one task, since a model is opened once. A second try finds finished samples and cells in the store."""
+    return _drawn(config, shards)
+
+
+def _drawn(config: RunConfig, shards: Sequence[Shard]) -> list[Shard]:
     whole = joined(shards)
     plan = _plan(config, whole)
     with sandbox_stage(config.sandbox, "sample", "sample and execute", plan.steps) as stage:

@@ -30,7 +30,7 @@ from models.types import BoolMatrix, ExecutionContext, Limits, MatrixJob, PassMa
 from tasks.caching import RETRY_INFRA_ONLY
 from tasks.sandbox_stage import sandbox_stage
 from tasks.shard import Shard
-from tasks.structured_log import note
+from tasks.structured_log import note, start_own_log
 
 NEAR_LIMIT = 0.8
 """Share of the time limit above which a finished cell is run again: shared machines vary by some 20 %."""
@@ -229,6 +229,7 @@ def execute_matrix(config: RunConfig, shard: Shard, tests_asked: Mapping[str, in
         else:
             done = execute_winners(stage.executor, jobs, winner, stage.cache, stage.advance, stage.counts)
         run = {m.task_id: earlier[m.task_id].completed_by(m) if m.task_id in earlier else m for m in done}
+    start_own_log()
     _note_execution(shard.index, stage.operations, run.values())
     return shard.evolve(matrices={t: run.get(t) or earlier[t] for t in shard.problems}).measured(stage.operations)
 

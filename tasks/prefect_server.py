@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
@@ -39,7 +39,8 @@ START_S = 180
 PREFERRED_PORT = 4200
 UI = {"PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false"}
 """Unless told where, the UI looks for its server at port 4200 of the browser's own machine, whatever port it was started on."""
-WORK_POOL = "coderm-process"
+WORK_POOLS = ("coderm-process", "coderm-shards")
+"""Of whole runs, and of their shards: with one pool, runs that wait for shards could fill it."""
 RECORDS = "prefect-server"
 """Folder beside the log that names the servers that run."""
 
@@ -119,13 +120,12 @@ def wait_for_schedules(crons: Mapping[str, str], timeout_s: float = 60.0) -> dic
     return found
 
 
-def make_work_pool() -> None:
-    """The process pool that infra/prefect.yaml names; one that is there stays as it is."""
+def make_work_pools() -> None:
+    """The process pools that infra/prefect.yaml names; one that is there stays as it is."""
     with get_client(sync_client=True) as client:
-        try:
-            client.create_work_pool(WorkPoolCreate(name=WORK_POOL, type="process"))
-        except ObjectAlreadyExists:
-            return
+        for name in WORK_POOLS:
+            with suppress(ObjectAlreadyExists):
+                client.create_work_pool(WorkPoolCreate(name=name, type="process"))
 
 
 def deployment_ids(names: Sequence[str]) -> dict[str, str]:

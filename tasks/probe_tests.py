@@ -6,7 +6,7 @@ benchmark's own tests as well, which tells those that may be equivalent. A probl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +27,16 @@ from tasks.select_and_score import read_labels, read_matrices
 from tasks.shard import Shard
 
 
-@task(name="probe-tests", **RETRY_INFRA_ONLY)
-def probe_tests(config: RunConfig, whole: Shard) -> dict[str, Probe]:
-    """Task id → probe over the tests that the run asked for; empty where none is wanted. Raises SandboxUnavailable."""
-    if not config.quality.reference:
-        return {}
+@task(name="probe-tests", task_run_name="probe-{shard.index}", **RETRY_INFRA_ONLY)
+def probe_tests(config: RunConfig, shard: Shard) -> dict[str, Probe]:
+    """Task id → probe over the tests that the run asked for. Raises SandboxUnavailable."""
     truth = Limits(timeout_s=config.label_timeout_s, memory_mib=config.sandbox.limits.memory_mib)
-    return probe_all(whole.problems, whole.tests, whole.matrices, config.sandbox, config.quality.mutants, truth)
+    return probe_all(shard.problems, shard.tests, shard.matrices, config.sandbox, config.quality.mutants, truth)
+
+
+def all_probes(of_shards: Iterable[dict[str, Probe]]) -> dict[str, Probe]:
+    """The shards' probes as one mapping, in benchmark order."""
+    return {task_id: probe for probes in of_shards for task_id, probe in probes.items()}
 
 
 def quality_files(

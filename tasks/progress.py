@@ -1,11 +1,17 @@
 """What a person sees while a run is under way: progress in the Prefect UI, and bars on stderr, only on a terminal, since logs and
-pipes stay clean and stdout belongs to results; and no traceback of an error that has a line of its own."""
+pipes stay clean and stdout belongs to results; and no traceback of an error that has a line of its own.
+
+Only the main thread of the process that a person started draws: shards that run beside one another would draw over one another.
+"""
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,6 +20,12 @@ from models.errors import CodeRMError
 from tasks.progress_artifact import progress_artifact
 
 ERR = Console(stderr=True)
+CALLED_OFF: ContextVar[threading.Event | None] = ContextVar("called_off", default=None)
+"""Set where shards run in threads, which nobody can interrupt: once it is set, their next ``advance`` ends them."""
+
+
+class CalledOff(Exception):
+    """The run ended while this shard was at work."""
 
 
 def without_known_tracebacks() -> None:
@@ -30,10 +42,16 @@ def _keep_the_line(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Yield ``advance(count)``, for any thread. ``total`` None: unknown. In a flow run the Prefect UI shows it as well."""
+    """Yield ``advance(count)``, for any thread. ``total`` None: unknown. In a flow run the Prefect UI shows it as well.
+
+    ``advance`` raises CalledOff in a thread whose run has ended.
+    """
+    called_off = CALLED_OFF.get()
     with progress_artifact(description, total or 0) as show, _terminal_bar(description, total) as draw:
 
         def advance(count: int) -> None:
+            if called_off is not None and called_off.is_set():
+                raise CalledOff
             show(count)
             draw(count)
 
@@ -42,7 +60,7 @@ def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int]
 
 @contextmanager
 def _terminal_bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    if not ERR.is_terminal:
+    if not ERR.is_terminal or threading.current_thread() is not threading.main_thread() or multiprocessing.parent_process():
         yield lambda _count: None
         return
     columns = (

@@ -32,7 +32,14 @@ def open_database(settings: Settings | None = None, *, migrate: bool = True) -> 
 def open_executor(config: SandboxConfig, settings: Settings | None = None) -> Executor:
     """The sandbox that a run asks for. Raises SandboxUnavailable when it is not there."""
     settings = settings or load_settings()
+    if settings.sandbox_workers:
+        config = with_slots(config, min(config.workers or settings.sandbox_workers, settings.sandbox_workers))
     return open_sandbox(config, image=settings.sandbox_image, docker_host=settings.docker_host)
+
+
+def with_slots(config: SandboxConfig, slots: int) -> SandboxConfig:
+    """The same sandbox with so many slots; no verdict depends on them."""
+    return config.model_copy(update={"workers": slots})
 
 
 @contextmanager

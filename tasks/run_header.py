@@ -11,6 +11,7 @@ from secrets import token_hex
 from prefect import task
 
 from models.config import RunConfig
+from models.types import SandboxIdentity
 from tasks.caching import ONCE
 from tasks.resources import open_database, open_executor, open_generator
 from tasks.settings import Settings, load_settings
@@ -20,16 +21,22 @@ from tasks.structured_log import note, start_log
 class RunHeader:
     """Plain class, as ``Shard`` is and for the same reason."""
 
-    __slots__ = ("created_at", "git_sha", "prefect_flow_run_id", "run_id", "settings")
+    __slots__ = ("created_at", "git_sha", "prefect_flow_run_id", "run_id", "sandbox", "settings")
 
-    def __init__(self, settings: Settings, prefect_flow_run_id: str, run_id: str | None = None) -> None:
-        """A run id sorts by time and is unique without asking anyone: ``20261123-004501-9f2c``. ``run_id``: to go on."""
+    def __init__(
+        self, settings: Settings, prefect_flow_run_id: str, run_id: str | None = None, sandbox: SandboxIdentity | None = None
+    ) -> None:
+        """A run id sorts by time and is unique without asking anyone: ``20261123-004501-9f2c``. ``run_id``: to go on.
+
+        ``sandbox``: what runs cells on this machine, where the run has any.
+        """
         now = datetime.now(UTC)
         self.settings = settings
         self.prefect_flow_run_id = prefect_flow_run_id
         self.created_at = now.isoformat(timespec="milliseconds")
         self.run_id = run_id or f"{now:%Y%m%d-%H%M%S}-{token_hex(2)}"
         self.git_sha = git_sha()
+        self.sandbox = sandbox
 
     @property
     def seconds(self) -> float:
@@ -75,8 +82,8 @@ def preflight(config: RunConfig, prefect_flow_run_id: str, resume: str | None = 
     start_log(settings.root / "log", settings.log_level)
     for backend in (config.policy, config.tests):
         open_generator(backend)  # a missing environment is known without loading anything
-    with open_database(settings) as store, open_executor(config.sandbox, settings):
-        header = RunHeader(settings, prefect_flow_run_id, resume)
+    with open_database(settings) as store, open_executor(config.sandbox, settings) as executor:
+        header = RunHeader(settings, prefect_flow_run_id, resume, executor.context(config.sandbox.limits).identity)
         store.start_run(header.run_id, header.created_at, config.benchmark.name, config.model_dump(mode="json"))
     note("run started", run=header.run_id, benchmark=config.benchmark.name, sandbox=config.sandbox.runtime)
     return header

@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfig
 
 from models.errors import InputError
 
+TaskRunnerName = Literal["none", "threads", "processes", "dask", "ray"]
+
 
 class Settings(BaseSettings):
     """Where state lives and which servers are used. ``CODERM_HOME`` default: ``.coderm`` in the working directory."""
@@ -35,6 +37,19 @@ class Settings(BaseSettings):
     private: bool = Field(False, description="keep prompts and code out of MLflow: no report there, which shows sources")
     gpu_slots: int = Field(1, ge=1, description="stages that may use a GPU at once, over all runs of a Prefect server")
     sandbox_slots: int = Field(1, ge=1, description="stages that may run cells at once, over all runs of a Prefect server")
+    sandbox_workers: int | None = Field(
+        None, ge=1, le=256, description="slots of a sandbox on this machine, at most; for workers that share its cores"
+    )
+    task_runner: TaskRunnerName = Field("none", description="where shards of problems run; none: one after another in this process")
+    task_workers: int = Field(2, ge=1, le=256, description="shards at once on this machine's own workers, which divide the slots")
+    task_runner_address: str | None = Field(
+        None, min_length=1, description="a Dask or Ray cluster that runs already, as tcp://HOST:8786"
+    )
+    shard_deployment: str | None = Field(
+        None,
+        pattern=r"^[^/]+/[^/]+$",
+        description="a run of this deployment a shard, on its pool's workers: benchmark-shard/shard",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property

@@ -27,23 +27,28 @@ from tasks.caching import RETRY_INFRA_ONLY
 from tasks.execute_matrix import execute_jobs, execute_matrix, matrix_job
 from tasks.sandbox_stage import sandbox_stage
 from tasks.shard import Shard, joined
+from tasks.shard_runner import InTurn
+from tasks.slots import SANDBOX, slot
 
 IN_ROUNDS = {"adaptive": "cells seen so far: scouts first", **dict.fromkeys(RULES, "cells seen so far: the rule of that name")}
 """policy → what it decides from."""
 
 
-def spend_budget(config: RunConfig, shards: Sequence[Shard]) -> tuple[list[Shard], Allocation]:
+def spend_budget(config: RunConfig, shards: Sequence[Shard], on_shards: InTurn) -> tuple[list[Shard], Allocation]:
     """Every cell that the policy wants, executed; and who got how many tests, and why. Raises InputError for bad bounds."""
     whole = joined(shards)
     if config.budget.policy in IN_ROUNDS:
-        done, allocation = execute_rounds(config, whole)
+        with slot(SANDBOX):
+            done, allocation = execute_rounds(config, whole)
         parts = [shard.evolve(matrices={t: done.matrices[t] for t in shard.problems}) for shard in shards]
         return [*(part.measured(done.operations) for part in parts[:1]), *parts[1:]], allocation
     probe = probe_counts(config, whole)
     if probe is not None:
-        shards = [execute_matrix(config, shard, probe) for shard in shards]
+        shards = on_shards.each(execute_matrix, config, shards, tests_asked=probe)
     allocation = allocate_budget(config, joined(shards))
-    return [execute_matrix(config, shard, allocation.tests) for shard in shards], allocation
+    if config.budget.policy != "all":
+        on_shards.ahead(shards, allocation.tests)
+    return on_shards.each(execute_matrix, config, shards, tests_asked=allocation.tests), allocation
 
 
 @task(name="execute-rounds", **RETRY_INFRA_ONLY)

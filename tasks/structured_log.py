@@ -9,9 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
+import socket
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+
+from tasks.settings import load_settings
 
 LOG = logging.getLogger("coderm")
 """Its records reach the Prefect UI by ``PREFECT_LOGGING_EXTRA_LOGGERS`` (flows/__main__.py)."""
@@ -33,10 +37,17 @@ class _AsJson(logging.Formatter):
 
 
 def _where() -> dict[str, Field]:
-    """Flow and task run of this moment, where there is one."""
+    """The process, and flow and task run of this moment, where there is one."""
     from prefect.runtime import flow_run, task_run
 
-    return {name: value for name, value in (("flow_run_id", flow_run.id), ("task_run", task_run.name)) if value}
+    found = {name: value for name, value in (("flow_run_id", flow_run.id), ("task_run", task_run.name)) if value}
+    return {"process": f"{socket.gethostname()}:{os.getpid()}", **found}
+
+
+def start_own_log() -> None:
+    """``start_log`` under this machine's state: for a worker's process, which has seen no preflight."""
+    settings = load_settings()
+    start_log(settings.root / "log", settings.log_level)
 
 
 def start_log(folder: Path, level: str = "INFO") -> None:
