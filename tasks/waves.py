@@ -27,8 +27,10 @@ GUESS_DOUBT, DOUBT = 2.0, 4.0
 LEAST, GROWTH = 10, 3
 """Problems of the shortest wave, and of the longest for each one whose cells are measured: a few may be far from the mean.
 
-All four by the recorded latencies of tests/benchmarks/bench_overlap.py in 16 orders.
+Longest only where a look again is CHEAP. Chosen, as the doubts, on the recorded latencies of bench_overlap.py in other orders.
 """
+CHEAP = 0.05
+"""Share of the models' time that is left, below which the two switches of a wave are worth looking again."""
 REPLAN = 1.5
 """A plan stands until so many times the problems are measured."""
 Wanted = Literal["auto"] | int
@@ -142,8 +144,10 @@ class Waves:
             return best_waves(self._measured(), now, count)[0] if self.begun else math.ceil(left / count)
         known = self._sandbox.tallies["tests"].done
         doubt = DOUBT ** (1 / math.sqrt(1 + known)) if known else GUESS_DOUBT
-        size = max(LEAST, next_wave(self._measured(), now, doubt))
-        return min(left, size if not known else max(LEAST, min(size, GROWTH * known)))
+        size = max(LEAST, next_wave(paces := self._measured(), now, doubt))
+        if known and 2 * paces.switch < CHEAP * left * (paces.sample + paces.test):
+            size = min(size, max(LEAST, GROWTH * known))
+        return min(left, size)
 
     def _measured(self) -> Paces:
         """Paces as measured, else as guessed."""
