@@ -3,8 +3,8 @@
 ``.venv/bin/python -m tests.benchmarks.bench_scale [--runs 100] [--prune] [--url postgresql+psycopg://… [--filled]]``; without a URL
 a server of its own is started and thrown away; ``--filled``: the runs are there already. Every fifth run has samples of its own,
 whose cells also go to the table of known cells; the others are nightly runs over the same ones. Times: medians and maxima of five,
-of the SQL alone (execute and fetch) and of the whole call, which also unpacks blobs and builds records. Then one run as Parquet;
-with ``--prune`` a dump, and all but half of the runs pruned.
+of the SQL alone (execute and fetch; and its CPU, the backend's included) and of the whole call, which also unpacks blobs and builds
+records. Then one run as Parquet; with ``--prune`` a dump, and all but half of the runs pruned.
 """
 
 from __future__ import annotations
@@ -176,14 +176,14 @@ def _check(url: str, folder: Path) -> None:
         print(f"{what:44}{took:8.1f} s, {'all well' if all(gate.passed for gate in ask()) else 'not well'}", flush=True)
 
 
-def _timed(ask: Callable[[], object], clock: Clock, store: SqlStore, what: str) -> tuple[float, float]:
+def _timed(ask: Callable[[], object], clock: Clock, store: SqlStore, what: str) -> tuple[float, float, float]:
     if what.endswith("of the day"):
         with writing(store._engine, "bench") as connection:
             old = {"used": None, "updated": datetime(2026, 1, 1, tzinfo=UTC)}
             connection.execute(update(VerdictRow).where(VerdictRow.context_key == "scale HumanEval/0").values(**old))
-    clock.spent = 0.0
+    clock.reset()
     whole = seconds(ask)
-    return clock.spent, whole
+    return clock.spent, clock.cpu, whole
 
 
 if __name__ == "__main__":
