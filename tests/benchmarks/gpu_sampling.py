@@ -35,7 +35,8 @@ LLAMA_3_8B = {
 SMALL = {**LLAMA_3_8B, "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
 # heads of 32: vLLM's attention for CPUs has no smaller ones
 SMALL |= {"num_key_value_heads": 2, "vocab_size": 4096, "max_position_embeddings": 1024}
-CPU_VARIABLES = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+CPU_VARIABLES = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
+"""One thread: two that wait for each other on a busy core are many times slower."""
 
 
 def bare(plan: dict[str, Any]) -> list[tuple[int, float]]:
