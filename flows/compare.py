@@ -5,7 +5,8 @@ from typing import Any
 from prefect import flow
 
 from tasks.progress import without_known_tracebacks
-from tasks.publish_comparison import measure_comparison, publish_comparison, summary_of_comparison, track_comparison
+from tasks.publish_comparison import measure_comparison, publish_comparison, summary_of_comparison
+from tasks.track_comparison import track_comparison
 
 
 @flow(name="compare", validate_parameters=True)

@@ -7,7 +7,6 @@ weights: nothing is pickled. The newest version that is not the champion is the 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from tasks.resources import open_database
 from tasks.settings import Settings, load_settings
 from tasks.track_mlflow import track_run
 from tasks.tracking_payload import datasets
+from tasks.version_page import ABOUT, describe, version_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -90,7 +90,7 @@ def _create(client: MlflowClient, mlflow_run: Any, run: RunRecord, version: Rewa
     source = f"models:/{model.model_id}"
     with _global_store(client.tracking_uri):
         created = client.create_model_version(
-            MODEL_NAME, source, run_id=run_id, tags=tags, model_id=model.model_id, description=version.name
+            MODEL_NAME, source, run_id=run_id, tags=tags, model_id=model.model_id, description=describe(run, version)
         )
     return int(created.version)
 
@@ -167,23 +167,6 @@ def signature() -> Any:
     return ModelSignature(inputs=Schema(given), outputs=Schema(answer))
 
 
-def version_tags(run: RunRecord, version: RewardVersion) -> dict[str, str]:
-    """What a version says of itself in the registry: its JSON, its digest, its run, and digests of what it was evaluated on."""
-    return {
-        registry.VERSION_TAG: version.model_dump_json(),
-        registry.DIGEST_TAG: version.digest,
-        registry.RUNS_TAG: json.dumps([run.run_id]),
-        "benchmark": run.benchmark,
-        "selector": version.selector,
-        "generator": version.generator.model,
-        "generator_revision": version.generator.revision or "unknown",
-        "budget_policy": version.budget.policy,
-        "prompt_version": version.generator.prompt_version,
-        "git_sha": run.provenance.get("git_sha", "unknown"),
-        **{f"dataset.{name}": digest for name, digest, _ in datasets(run)},
-    }
-
-
 def _link_metrics(client: MlflowClient, mlflow_run: Any, model_id: str, run: RunRecord) -> None:
     """The run's own metrics once more under the model, with the dataset of problems: what MLflow's models page sorts by."""
     from mlflow.entities import Metric
@@ -200,7 +183,7 @@ def _ensure_registered_model(client: MlflowClient) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
-        client.create_registered_model(MODEL_NAME, description="Reward models: test generator, selector, budget, probe, limits.")
+        client.create_registered_model(MODEL_NAME, description=ABOUT)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

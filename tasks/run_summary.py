@@ -21,7 +21,7 @@ def run_summary(run: RunRecord, report: Path, docs: Path, mlflow_uri: str, mlflo
     """Markdown. ``docs``: folder of the run's Data Docs; ``mlflow_uri``: tracking URI."""
     index = docs_index(docs)
     places = [
-        ("MLflow run, with the report among its artifacts", mlflow_link(mlflow_uri, mlflow_run_id)),
+        ("MLflow run", mlflow_link(mlflow_uri, mlflow_run_id)),
         ("report", code(report)),
         *([("Data Docs of the gates", code(index))] if index.is_file() else []),
         ("in a terminal", code(f"coderm runs show {run.run_id}")),

@@ -91,6 +91,14 @@ def _words(pid: int) -> str:
         return "gone"
 
 
+def wait_for_line(log: Path, line: str, timeout_s: float = 300.0) -> None:
+    """Until a process has written ``line``. Raises AssertionError with the end of its log."""
+    deadline = time.monotonic() + timeout_s
+    while line not in log.read_text(errors="replace"):
+        assert time.monotonic() < deadline, log.read_text(errors="replace")[-2000:]
+        time.sleep(0.3)
+
+
 def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     """Raises RuntimeError with the end of the log when the process leaves or does not answer in time."""
     deadline = time.monotonic() + START_S

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,11 +12,10 @@ from playwright.sync_api import Page, sync_playwright
 from models.run_record import RunRecord
 from models.types import CheckTruth, ExecutionContext, Labels, PassMatrix, Problem, Ranking, SolutionSet, TestSet, UnitTest, Verdict
 from tasks.report import write_report
+from tests.browser import CHROMIUM, FLAGS
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=\"window.pwned=2\"><svg onload='window.pwned=3'>"
 CONTEXT = ExecutionContext(sandbox="docker", image="sha256:0", version="1", timeout_s=1.0, memory_mib=512)
 TASKS = (f"demo/1 {HOSTILE}", "demo/2", "demo/3 no tests")
@@ -93,8 +91,6 @@ def a_run() -> RunRecord:
 @pytest.fixture(scope="module")
 def browser_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Heard]:
     """The report, open in a headless browser."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium, chromium-browser or google-chrome on PATH: install Chromium to test the report in a browser")
     path = write_report(a_run(), tmp_path_factory.mktemp("report") / "report.html")
     with sync_playwright() as play, play.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS) as browser:
         heard = Heard(browser.new_context(viewport={"width": 1280, "height": 900}).new_page())

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from models.errors import UnavailableError
-from tests.processes import running
+from tests.processes import running, wait_for_line
 
 pytest_plugins = ["tests.servers"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("default")]
@@ -160,7 +160,7 @@ def test_serve_checks_its_schedules_and_leaves_nothing_behind(tmp_path: Path) ->
     environment = {"CODERM_HOME": str(tmp_path / "home"), "HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path / "prefect")}
     command = [sys.executable, "-m", "flows", "serve", "--only", "weekly-comparison"]
     with running(command, tmp_path, environment=environment) as log:
-        wait_for(log, "serving   1 deployments")
+        wait_for_line(log, "serving   1 deployments")
         text = log.read_text()
         assert "scheduled compare/weekly-comparison  next 20" in text
         port = text.split("127.0.0.1:")[1].split()[0]
@@ -207,10 +207,3 @@ def test_a_wait_for_a_slot_is_said_and_ends_with_the_holder(
         order.append("first")
     waiting.join(timeout=60)
     assert order == ["first", "second"]
-
-
-def wait_for(log: Path, line: str, timeout_s: float = 300.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while line not in log.read_text():
-        assert time.monotonic() < deadline, log.read_text()[-2000:]
-        time.sleep(0.3)
