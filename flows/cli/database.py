@@ -115,12 +115,9 @@ def check(
         run_id = None if run is None else store.find_run(run)
     docs_dir = settings.root / "data-docs" / (run_id or "database")
     found = [with_openers(result, stored_opener) for result in check_database(settings, docs_dir, run_id)]
-    rows = [row for result in found for row in failures_table(result)]
-    print_table(
-        f"{len(rows)} of {sum(r.evaluated for r in found)} expectations failed",
-        tuple(rows[0]) if rows else (),
-        ([*r.values()] for r in rows),
-    )
+    columns = ("severity", "expected", "unexpected", "sample", "open")
+    rows = [[row[column] for column in columns] for result in found for row in failures_table(result)]
+    print_table(f"{len(rows)} of {sum(r.evaluated for r in found)} expectations failed", columns, rows)
     typer.echo(f"Data Docs {docs_index(docs_dir)}", err=True)
     if not all(result.passed for result in found):
         raise typer.Exit(1)

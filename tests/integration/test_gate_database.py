@@ -112,7 +112,7 @@ def test_the_command_names_what_is_wrong(
     from flows.__main__ import run
 
     monkeypatch.setenv("CODERM_DATABASE_URL", database_url)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "400")
     store.save_run(full_record("run-1"))
     store.save_run(full_record("run-2"))
     assert run(["db", "check", "run-1"]) == 0
