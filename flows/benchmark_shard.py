@@ -11,6 +11,7 @@ from tasks.execute_matrix import execute_matrix
 from tasks.generate_tests import add_examples
 from tasks.label_solutions import label_solutions
 from tasks.probe_tests import probe_tests
+from tasks.progress import without_known_tracebacks
 from tasks.shard_orders import ShardOrder, take_order, tests_to_run
 from tasks.shard_runner import InTurn
 
@@ -21,6 +22,7 @@ def benchmark_shard(order: ShardOrder) -> dict[str, int]:
 
     Raises InputError, ExhaustedError, UnavailableError; each reaches the run that asked with its line and exit code.
     """
+    without_known_tracebacks()
     config, shard = take_order(order)
     here = InTurn()
     (shard,) = draw_samples(config, [shard], here)
