@@ -117,13 +117,13 @@ class Waves:
         return list(self._taken()) if self._plan.wanted == 1 else self._taken()
 
     def note(self, kind: str, generation: Generation, busy_s: float) -> None:
-        """A problem's draws are there; ``busy_s``: of this model since it was opened."""
+        """A problem's draws are there; ``busy_s``: of this model since it was opened. Plans nothing where no wave has begun."""
         pace = self._paces[kind]
         pace.problems += any(not sample.reused for sample in generation.samples)
         pace.busy_s = busy_s
         if kind == "solution":
             self._sampled += 1
-            if self._plan.wanted == "auto" and pace.problems >= self._replan_at:
+            if self.begun and self._plan.wanted == "auto" and pace.problems >= self._replan_at:
                 self._replan_at = math.ceil(pace.problems * REPLAN)
                 self._size = self._planned(opening=0.0)
 

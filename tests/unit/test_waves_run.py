@@ -48,7 +48,7 @@ def asked(kind: str, problem: Problem, _solutions: SolutionSet | None = None) ->
     return GenerationRequest(task_id=problem.task_id, kind=kind, prompt=problem.prompt, n=3, seed=0)  # type: ignore[arg-type]
 
 
-def run(memory: Memory, policy: Drawing, generator: Drawing, waves: WavePlan) -> Drawn:
+def run(memory: Memory, policy: Drawing, generator: Drawing, waves: WavePlan, *, together: bool = False) -> Drawn:
     def stored(model: Drawing, kind: str) -> Callable[[], AbstractContextManager[Generator]]:
         return lambda: StoredGenerator(model, memory, "ast-2", partial(waves.switches.record, kind))
 
@@ -58,7 +58,7 @@ def run(memory: Memory, policy: Drawing, generator: Drawing, waves: WavePlan) ->
         ask_tests=partial(asked, "test"),
         cells_of=lambda problem, solutions, drawn: matrix_job(solutions, kept_tests(drawn), Limits(), problem),
         label_limits=None,
-        together=False,
+        together=together,
         ahead=2,
         waves=waves,
     )
@@ -85,6 +85,19 @@ def test_a_run_that_broke_off_in_its_second_wave_asks_only_for_what_is_missing()
     assert texts(drawn.solutions) == texts(whole.solutions)
     assert texts(drawn.tests) == texts(whole.tests)
     assert set(drawn.matrices) == set(PROBLEMS)
+
+
+@pytest.mark.parametrize("known", [0, 1, 2, 5, 11])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_run_that_knows_some_problems_is_finished_with_any_plan(known: int, together: bool) -> None:
+    memory = Memory()
+    with StoredGenerator(Drawing(), memory, "ast-2") as stored:
+        list(stored.generate([asked("solution", problem) for problem in list(PROBLEMS.values())[:known]]))
+    policy, generator = Drawing(), Drawing(1.0)
+    drawn = run(memory, policy, generator, WavePlan("auto"), together=together)
+    assert len(policy.asked) == 12 - known
+    assert set(drawn.matrices) == set(PROBLEMS)
+    assert bool(drawn.waves) is not together
 
 
 @pytest.mark.parametrize("wanted", ["auto", 1, 3])
