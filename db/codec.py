@@ -26,9 +26,9 @@ import numpy.typing as npt
 
 from models.errors import StoreUnavailable
 from models.fingerprint import DIGEST_CHARS
+from models.matrix import PassMatrix
 from models.outputs import NONE, Outputs
 from models.ports import CachedCell
-from models.types import PassMatrix
 
 VERDICTS, DURATIONS, JSON_ZLIB, TEXT, TEXT_ZLIB = "u8-zlib", "f32-shuffle-zlib", "json-zlib", "text", "text-zlib"
 OUTPUTS, CELLS, CELLS_WITHOUT_OUTPUTS = "outputs-zlib", "cells-outputs-zlib", "cells-zlib"

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, select
 
 from db.run_reader import find_run_id, iter_matrices, read_metrics
 from db.tables import Run, RunProblem, Selection
+from models.matrix import PassMatrix
 from models.outputs import NONE
-from models.types import PassMatrix, Verdict
+from models.types import Verdict
 
 LABELS = [Verdict(code).label for code in range(len(Verdict))]
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.fingerprint import digest_text
+from models.matrix import PassMatrix
 from models.metrics import COUNTS
 from models.run_record import Generation, SampleCounts
-from models.types import PassMatrix, Problem, SolutionSet, TestSet, UnitTest, Verdict
+from models.types import Problem, SolutionSet, TestSet, UnitTest, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,9 @@ from db.codec import decode_durations, decode_extras, decode_outputs, decode_ver
 from db.samples import Item, as_test, load_problems, load_sets, set_digests
 from db.tables import Metric, PassMatrixRow, Run, RunProblem, SampleCount, Selection, SolutionResult
 from models.errors import InputError, StoreUnavailable
+from models.matrix import ExecutionContext, PassMatrix
 from models.run_record import Allocation, GateResult, GeneratorIdentity, RunRecord, SampleCounts
-from models.types import ExecutionContext, Labels, Limits, PassMatrix, Problem, Ranking, SolutionSet, TestSet
+from models.types import Labels, Limits, Problem, Ranking, SolutionSet, TestSet
 
 Digests = tuple[str, ...]
 

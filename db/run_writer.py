@@ -25,8 +25,9 @@ from db.codec import (
 from db.samples import SetKey, insert_rows, save_generators, save_problems, save_sets, solution_items, test_items
 from db.tables import Metric, PassMatrixRow, Run, RunProblem, SampleCount, Selection, SolutionResult, TestResult
 from models.errors import InputError
+from models.matrix import PassMatrix
 from models.run_record import RunRecord
-from models.types import Labels, PassMatrix, Ranking, Verdict
+from models.types import Labels, Ranking, Verdict
 
 COUNTED = {
     "n_passed": Verdict.PASSED,

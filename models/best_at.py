@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from models.matrix import PassMatrix
 from models.metrics_bootstrap import interval
 from models.metrics_ranking import random_pass_at_k
 from models.scaling import scaling_curve
-from models.types import Labels, PassMatrix
+from models.types import Labels
 
 KS = (1, 2, 4, 8, 16)
 """K of the published tables."""

@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import InputError
-from models.types import BoolMatrix, FloatArray, Labels, PassMatrix
+from models.matrix import PassMatrix
+from models.types import BoolMatrix, FloatArray, Labels
 
 IntArray = npt.NDArray[np.int64]
 

@@ -18,11 +18,12 @@ from models.budget_curves import Replay, accuracy_and_cost
 from models.budget_policies import policy_of
 from models.budget_savings import areas, differences, savings
 from models.errors import InputError
+from models.matrix import PassMatrix
 from models.metrics_bootstrap import interval
 from models.reward.choice import expected_correct, orders_of, replay_problems
 from models.reward.registry import resolve
 from models.reward.selector import ScoreSelector
-from models.types import FloatArray, Labels, PassMatrix
+from models.types import FloatArray, Labels
 
 BUDGETS = (1, 2, 4, 8, 16, 32, 64)
 """Average tests a problem: the axis of the paper's Fig. 6."""

@@ -23,10 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from models.budget_adaptive import DEFAULT, PRICE_SLACK, ScoutStep, kinds_of, luck_of, take_scouts
+from models.matrix import PassMatrix
 from models.reward.choice import replay_problem
 from models.reward.selector import ScoreSelector
 from models.stopping import StopRule, decision_of, evidence_of
-from models.types import BoolMatrix, FloatArray, Labels, PassMatrix, Verdict
+from models.types import BoolMatrix, FloatArray, Labels, Verdict
 
 Cells = dict[str, BoolMatrix]
 """task id → (n, m) cells that are wanted now"""

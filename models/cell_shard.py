@@ -17,8 +17,9 @@ from pydantic import Field, model_validator
 
 from models.errors import InputError
 from models.lines import MatrixLine
+from models.matrix import MatrixJob, PassMatrix
 from models.outputs import NONE, Outputs
-from models.types import Limits, MatrixJob, PassMatrix, Record, SourceText, UnitTest, Verdict
+from models.types import Limits, Record, SourceText, UnitTest, Verdict
 
 
 class ShardJob(Record):

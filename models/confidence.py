@@ -29,10 +29,11 @@ from models.confidence_evidence import FEATURES, Evidence, evidence_of
 from models.confidence_regression import folds_of, held_out, isotonic_steps, logistic
 from models.errors import InputError
 from models.fingerprint import digest_json
+from models.matrix import PassMatrix
 from models.metrics_ranking import best_of_n
 from models.reward.registry import resolve
 from models.reward.selector import Groups, MatrixView, Selector, view_of
-from models.types import FloatArray, Labels, PassMatrix, Record
+from models.types import FloatArray, Labels, Record
 
 Method = Literal["posterior", "features"]
 Sources = Mapping[str, tuple[str, ...]]

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.types import InputsTruth, PassMatrix, Problem, UnitTest, Verdict
+from models.matrix import PassMatrix
+from models.types import InputsTruth, Problem, UnitTest, Verdict
 
 REFERENCE_LIMIT_S = 1.0
 """CPU seconds that the reference may take on one input (README.md, ``label``)."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from models.errors import InputError
 from models.input_truth import REFERENCE_LIMIT_S, InputPlan, input_plan, input_test
+from models.matrix import MatrixJob, PassMatrix
 from models.types import (
     AssertsTruth,
     BoolMatrix,
@@ -23,8 +24,6 @@ from models.types import (
     InputsTruth,
     Labels,
     Limits,
-    MatrixJob,
-    PassMatrix,
     Problem,
     SolutionSet,
     StdinTruth,

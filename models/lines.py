@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from models.matrix import ExecutionContext, PassMatrix
 from models.outputs import NONE, Outputs
-from models.types import ExecutionContext, PassMatrix, Record, Verdict
+from models.types import Record, Verdict
 
 VerdictLabel = Literal[
     "not_asked", "not_run", "timeout", "out_of_memory", "tampered", "crashed",

@@ -28,6 +28,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from models.config import CELL_FREE
+from models.matrix import PassMatrix
 from models.metrics_bootstrap import interval, paired_difference
 from models.metrics_cure import cure_rates
 from models.metrics_probe import Probe, probe_rates
@@ -36,7 +37,7 @@ from models.metrics_tests import combined_quality, individual_quality, missing_c
 from models.metrics_verifier import verifier_rates
 from models.reward.registry import DEFAULT
 from models.reward.selector import check_labels
-from models.types import Labels, PassMatrix, Ranking, Verdict
+from models.types import Labels, Ranking, Verdict
 
 COUNTS = ("decisions", "problems", "undefined", "tests", "without", "mutants", "proven")
 """Last parts of names under ``tests/`` that count; they stay defined when cells are missing."""

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from models.matrix import PassMatrix
 from models.metrics_tests import ratio, truth_of
-from models.types import Labels, PassMatrix
+from models.types import Labels
 
 
 def cure_rates(pairs: Iterable[tuple[PassMatrix, Labels]]) -> dict[str, float]:

@@ -26,8 +26,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.matrix import PassMatrix
 from models.metrics_tests import ratio
-from models.types import PassMatrix, Verdict
+from models.types import Verdict
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.matrix import PassMatrix
 from models.reward.selector import check_labels
-from models.types import BoolMatrix, Labels, PassMatrix, Verdict
+from models.types import BoolMatrix, Labels, Verdict
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
+from models.matrix import PassMatrix
 from models.metrics_bootstrap import interval
 from models.reward.selector import check_labels
-from models.types import FloatArray, Labels, PassMatrix
+from models.types import FloatArray, Labels
 
 
 @dataclass(frozen=True)

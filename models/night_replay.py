@@ -21,9 +21,10 @@ from scipy.stats import norm
 
 from models.alarm import ALPHA, HORIZON, MARGIN, RADEMACHER, level, p_values
 from models.budget_replay import scoring_selector
+from models.matrix import PassMatrix
 from models.reward.choice import ReplayProblem, expected_correct, replay_problems
 from models.reward.selector import ScoreSelector
-from models.types import BoolMatrix, FloatArray, Labels, PassMatrix
+from models.types import BoolMatrix, FloatArray, Labels
 
 DRAWS = 200
 """Fake nights kept a problem; nights mix them freely, since problems are independent."""

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from models.load import SlotLoad
+from models.matrix import ExecutionContext, MatrixJob, PassMatrix
 from models.run_record import Generation, GenerationRequest, GeneratorIdentity, Response, RunRecord
-from models.types import ExecutionContext, Limits, MatrixJob, PassMatrix
+from models.types import Limits
 
 
 class CachedCell(NamedTuple):

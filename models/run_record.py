@@ -13,7 +13,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from models.fingerprint import digest_text
-from models.types import Labels, Limits, PassMatrix, Problem, Ranking, Record, SolutionSet, SourceText, TestSet, UnitTest
+from models.matrix import PassMatrix
+from models.types import Labels, Limits, Problem, Ranking, Record, SolutionSet, SourceText, TestSet, UnitTest
 
 
 class GeneratorIdentity(Record):

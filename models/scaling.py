@@ -12,10 +12,11 @@ import numpy as np
 
 from models.budget import IntArray
 from models.budget_replay import scoring_selector
+from models.matrix import PassMatrix
 from models.metrics_bootstrap import interval
 from models.reward.choice import ReplayProblem, columns_of, expected_correct, orders_of, replay_problems
 from models.reward.selector import ScoreSelector
-from models.types import FloatArray, Labels, PassMatrix
+from models.types import FloatArray, Labels
 
 GRID = (1, 2, 5, 10, 20, 50, 100)
 """Candidates and tests of the paper's study."""

@@ -14,9 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from models.matrix import PassMatrix
 from models.statement_calls import Example, is_literal, parsed, read_calls
 from models.statement_samples import read_samples
-from models.types import AssertsTruth, CheckTruth, InputsTruth, PassMatrix, Problem, StdinTruth, TestSet, UnitTest
+from models.types import AssertsTruth, CheckTruth, InputsTruth, Problem, StdinTruth, TestSet, UnitTest
 
 
 def statement_tests(problem: Problem) -> tuple[UnitTest, ...]:

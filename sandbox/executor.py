@@ -24,8 +24,9 @@ from models.config import SandboxConfig
 from models.errors import InputError, SandboxUnavailable
 from models.lines import MatrixLine
 from models.load import SlotLoad
+from models.matrix import ExecutionContext, MatrixJob, PassMatrix
 from models.ports import Executor, OnRows
-from models.types import ExecutionContext, Limits, MatrixJob, PassMatrix
+from models.types import Limits
 from sandbox import docker_runtime, process_runtime
 from sandbox.image import image_digest
 from sandbox.pool import Run

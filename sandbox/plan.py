@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.matrix import ExecutionContext, MatrixJob, PassMatrix
 from models.outputs import NONE, Outputs
-from models.types import BoolMatrix, ExecutionContext, MatrixJob, PassMatrix, UnitTest, Verdict
+from models.types import BoolMatrix, UnitTest, Verdict
 from sandbox.classify import Evidence, classify, flags, outcome
 from sandbox.guest.wire import output_digest
 from sandbox.slot import Slot

@@ -15,8 +15,9 @@ from typing import Protocol
 
 from models.errors import SandboxUnavailable
 from models.load import SlotLoad
+from models.matrix import ExecutionContext, MatrixJob, PassMatrix
 from models.ports import OnRows
-from models.types import ExecutionContext, Limits, MatrixJob, PassMatrix
+from models.types import Limits
 from sandbox.classify import Evidence
 from sandbox.plan import Piece, PlannedJob
 from sandbox.slot import InfraFault, Slot

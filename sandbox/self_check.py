@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+from models.matrix import MatrixJob
 from models.ports import Executor
-from models.types import Limits, MatrixJob, UnitTest, Verdict
+from models.types import Limits, UnitTest, Verdict
 
 LIMITS = Limits(timeout_s=1.0, memory_mib=256)
 

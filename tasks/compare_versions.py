@@ -19,11 +19,12 @@ from models.budget_allocate import token_costs
 from models.comparison import Choice, Outcome, choice_of
 from models.config import SandboxConfig
 from models.errors import InputError
+from models.matrix import MatrixJob, PassMatrix
 from models.operations import CellCounts
 from models.reward.registry import resolve
 from models.reward.selector import view_of
 from models.run_record import RunRecord
-from models.types import BoolMatrix, Labels, MatrixJob, PassMatrix, TestSet, Verdict
+from models.types import BoolMatrix, Labels, TestSet, Verdict
 from tasks.comparison_sides import Side, resolve_side
 from tasks.execute_matrix import execute_jobs, matrix_job
 from tasks.resources import open_database, open_executor

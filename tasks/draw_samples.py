@@ -11,10 +11,11 @@ from prefect import task
 from models.backend_config import BackendConfig, OpenAIConfig, ReplayConfig, VllmConfig
 from models.backends.engine_pool import engine_key
 from models.config import RunConfig
+from models.matrix import MatrixJob, PassMatrix
 from models.operations import Operations
 from models.run_record import Generation
 from models.statement_examples import statement_tests, with_examples
-from models.types import Limits, MatrixJob, PassMatrix, Problem, SolutionSet, TestSet
+from models.types import Limits, Problem, SolutionSet, TestSet
 from tasks.caching import RETRY_INFRA_ONLY
 from tasks.estimate import CELLS_PER_S_A_SLOT, TOKENS_OUT
 from tasks.execute_matrix import execute_jobs, matrix_job

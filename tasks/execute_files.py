@@ -11,9 +11,10 @@ from pathlib import Path
 from models.config import SandboxConfig
 from models.errors import InputError
 from models.lines import MatrixLine
+from models.matrix import MatrixJob
 from models.operations import CellCounts
 from models.reward.registry import bound_of
-from models.types import MatrixJob, Problem, SolutionSet, TestSet
+from models.types import Problem, SolutionSet, TestSet
 from tasks.execute_matrix import execute_jobs, execute_winners, matrix_job
 from tasks.jsonl import read_lines, write_lines
 from tasks.progress import progress_bar

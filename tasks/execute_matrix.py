@@ -20,13 +20,14 @@ from models.budget import asked_columns
 from models.config import RunConfig
 from models.fingerprint import digest_json, digest_text
 from models.labelling import complete_source
+from models.matrix import ExecutionContext, MatrixJob, PassMatrix
 from models.operations import CellCounts, Operations
 from models.outputs import Outputs
 from models.ports import CachedCell, Executor, VerdictCache
 from models.reward.registry import bound_of
 from models.reward.selector import VotesAndSize
 from models.reward.winner import cells_to_ask
-from models.types import BoolMatrix, ExecutionContext, Limits, MatrixJob, PassMatrix, Problem, SolutionSet, TestSet, Verdict
+from models.types import BoolMatrix, Limits, Problem, SolutionSet, TestSet, Verdict
 from tasks.caching import RETRY_INFRA_ONLY
 from tasks.sandbox_stage import sandbox_stage
 from tasks.shard import Shard

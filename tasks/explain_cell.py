@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 
 from models.errors import InputError
+from models.matrix import PassMatrix
 from models.ports import Executor
-from models.types import PassMatrix, Verdict
+from models.types import Verdict
 from tasks.execute_matrix import execute_jobs, matrix_job
 from tasks.problem_of_run import ProblemOfRun, cells_of, find_problem, sets_of
 from tasks.resources import open_database, open_executor

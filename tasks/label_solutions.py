@@ -10,8 +10,9 @@ from prefect import task
 from models.config import RunConfig, SandboxConfig
 from models.errors import InputError
 from models.labelling import Judgement, judge
+from models.matrix import MatrixJob, PassMatrix
 from models.operations import Operations
-from models.types import Labels, Limits, MatrixJob, PassMatrix, Problem, SolutionSet
+from models.types import Labels, Limits, Problem, SolutionSet
 from tasks.caching import RETRY_INFRA_ONLY
 from tasks.execute_matrix import execute_jobs
 from tasks.jsonl import read_lines, write_lines

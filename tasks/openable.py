@@ -20,8 +20,9 @@ from typing import Literal
 import numpy as np
 
 from models.backend_config import BackendConfig, ReplayConfig
+from models.matrix import PassMatrix
 from models.run_record import GateResult
-from models.types import PassMatrix, Verdict
+from models.types import Verdict
 from tasks.jsonl import read_objects
 
 Opens = Callable[[str, str], str]

@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 
 from models.labelling import judge
 from models.load import Level
+from models.matrix import MatrixJob, PassMatrix
 from models.ports import Generator
 from models.run_record import Generation, GenerationRequest
-from models.types import Labels, Limits, MatrixJob, PassMatrix, Problem, SolutionSet
+from models.types import Labels, Limits, Problem, SolutionSet
 from tasks.sample_solutions import kept_solutions
 from tasks.shared_sandbox import Channel, Execute, SharedSandbox, Stopped
 from tasks.waves import WavePlan, Waves

@@ -14,10 +14,11 @@ from prefect import task
 
 from models.config import QualityConfig, RunConfig, SandboxConfig
 from models.errors import InputError
+from models.matrix import MatrixJob, PassMatrix
 from models.metrics import quality_of_tests
 from models.metrics_probe import Probe
 from models.mutants import mutants_of
-from models.types import Limits, MatrixJob, PassMatrix, Problem, SolutionSet, TestSet
+from models.types import Limits, Problem, SolutionSet, TestSet
 from tasks.caching import RETRY_INFRA_ONLY
 from tasks.execute_matrix import execute_jobs, matrix_job
 from tasks.jsonl import read_lines

@@ -19,10 +19,11 @@ from models.backends.identity import draw_key
 from models.config import RunConfig
 from models.errors import InputError
 from models.extraction.extract import extract
+from models.matrix import PassMatrix
 from models.ports import Executor
 from models.run_record import Generation, RunRecord
 from models.statement_examples import statement_tests, with_examples
-from models.types import PassMatrix, Problem, SolutionSet, TestSet
+from models.types import Problem, SolutionSet, TestSet
 from tasks.execute_matrix import known_matrix, matrix_job
 from tasks.generate_tests import kept_tests, unit_test_request
 from tasks.load_problems import load_problems

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.matrix import PassMatrix
 from models.run_record import RunRecord
-from models.types import PassMatrix, UnitTest, Verdict
+from models.types import UnitTest, Verdict
 from tasks.report_choices import Choice
 from tasks.report_text import clip, label, plot_label, visible
 

@@ -26,11 +26,12 @@ from mlflow.pyfunc.model import PythonModel
 from models.confidence import Calibrator
 from models.config import SandboxConfig
 from models.errors import CodeRMError, InputError, UnavailableError
+from models.matrix import ExecutionContext, PassMatrix
 from models.reward.registry import resolve
 from models.reward.scored import Scored, score_view
 from models.reward.selector import view_of
 from models.reward_version import RewardVersion, probe_spec, read_version
-from models.types import ExecutionContext, PassMatrix, SolutionSet, TestSet, UnitTest, Verdict
+from models.types import SolutionSet, TestSet, UnitTest, Verdict
 from tasks.execute_matrix import execute_jobs, matrix_job
 from tasks.resources import open_executor
 from tasks.settings import load_settings

@@ -11,7 +11,7 @@ from secrets import token_hex
 from prefect import task
 
 from models.config import RunConfig
-from models.types import SandboxIdentity
+from models.matrix import SandboxIdentity
 from tasks.caching import ONCE
 from tasks.resources import open_database, open_executor, open_generator
 from tasks.settings import Settings, load_settings

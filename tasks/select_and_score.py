@@ -15,6 +15,7 @@ from models.confidence import Calibrator
 from models.config import CELL_FREE, RunConfig
 from models.errors import InputError
 from models.lines import MatrixLine
+from models.matrix import PassMatrix
 from models.metrics import judged_tasks, per_problem, score_rankings
 from models.metrics_bootstrap import paired_difference
 from models.metrics_difficulty import quintiles
@@ -22,7 +23,7 @@ from models.metrics_probe import Probe
 from models.reward.registry import rank_all, resolve
 from models.scaling import scaling_curve
 from models.statement_examples import generated_part
-from models.types import Labels, PassMatrix, Ranking, SolutionSet, TestSet, UnitTest, Verdict
+from models.types import Labels, Ranking, SolutionSet, TestSet, UnitTest, Verdict
 from tasks.caching import ONCE
 from tasks.jsonl import read_lines, write_lines
 from tasks.shard import Shard

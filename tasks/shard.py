@@ -11,9 +11,10 @@ from typing import Any, Self, TypeVar, cast
 
 from prefect.utilities.annotations import quote
 
+from models.matrix import PassMatrix
 from models.operations import Operations
 from models.run_record import SampleCounts
-from models.types import Labels, PassMatrix, Problem, SolutionSet, TestSet
+from models.types import Labels, Problem, SolutionSet, TestSet
 
 T = TypeVar("T")
 

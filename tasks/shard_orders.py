@@ -15,7 +15,8 @@ from prefect import task
 from models.config import RunConfig
 from models.errors import InputError, UnavailableError
 from models.fingerprint import digest_json
-from models.types import Record, SandboxIdentity
+from models.matrix import SandboxIdentity
+from models.types import Record
 from tasks.allocate_budget import probe_counts
 from tasks.caching import ONCE
 from tasks.load_problems import load_problems

@@ -16,7 +16,7 @@ from prefect.futures import as_completed
 
 from models.config import RunConfig
 from models.errors import UnavailableError
-from models.types import SandboxIdentity
+from models.matrix import SandboxIdentity
 from sandbox.executor import cores
 from tasks.progress import progress_bar
 from tasks.resources import with_slots

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from models.load import Gauge
-from models.types import MatrixJob, PassMatrix
+from models.matrix import MatrixJob, PassMatrix
 
 T = TypeVar("T")
 TICK_S = 0.05

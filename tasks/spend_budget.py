@@ -19,9 +19,9 @@ from models.budget_replay import scoring_selector
 from models.budget_rounds import Cells, Course, Known, Shape, Trail, adaptive_course, drive, stopping_course
 from models.config import RunConfig
 from models.errors import InputError
+from models.matrix import PassMatrix
 from models.run_record import Allocation, RunRecord
 from models.stopping import RULES
-from models.types import PassMatrix
 from tasks.allocate_budget import allocate_budget, probe_counts
 from tasks.caching import RETRY_INFRA_ONLY
 from tasks.execute_matrix import execute_jobs, execute_matrix, matrix_job

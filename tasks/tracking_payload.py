@@ -17,9 +17,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from models.fingerprint import digest_json
+from models.matrix import PassMatrix
 from models.operations import PREFIX, TIMELINE
 from models.run_record import RunRecord
-from models.types import Labels, PassMatrix, Ranking
+from models.types import Labels, Ranking
 from tasks.plots import curve_points
 
 Point = tuple[str, int, float]

@@ -16,10 +16,11 @@ import numpy as np
 
 from models.confidence import MIN_PROBLEMS, Calibrator, Sources, cross_fitted
 from models.errors import InputError
+from models.matrix import PassMatrix
 from models.metrics import judged_tasks, per_problem
 from models.metrics_confidence import confidence_metrics, reliability, risk_coverage
 from models.reward.selector import view_of
-from models.types import Labels, PassMatrix, Ranking
+from models.types import Labels, Ranking
 
 Rankings = Mapping[str, Mapping[str, Ranking]]
 NEVER = ("random", "oracle")

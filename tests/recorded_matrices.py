@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.types import ExecutionContext, Labels, PassMatrix
+from models.matrix import ExecutionContext, PassMatrix
+from models.types import Labels
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="1", timeout_s=1.0, memory_mib=64)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from models.matrix import ExecutionContext, PassMatrix
 from models.run_record import GeneratorIdentity, RunRecord
-from models.types import CheckTruth, ExecutionContext, Labels, PassMatrix, Problem, Ranking, SolutionSet, TestSet, UnitTest
+from models.types import CheckTruth, Labels, Problem, Ranking, SolutionSet, TestSet, UnitTest
 
 
 def recorded_run(run_id: str = "20261123-000000-abcd", **changes: Any) -> RunRecord:

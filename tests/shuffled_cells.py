@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from models.types import Limits, MatrixJob, PassMatrix, UnitTest, Verdict
+from models.matrix import MatrixJob, PassMatrix
+from models.types import Limits, UnitTest, Verdict
 from sandbox.executor import PooledExecutor
 
 BLOCK = 12

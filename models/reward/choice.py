@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import InputError
+from models.matrix import PassMatrix
 from models.reward.classes import Classes, classes_of
 from models.reward.selector import MatrixView, ScoreSelector, view_codes, view_of
-from models.types import FloatArray, Labels, PassMatrix
+from models.types import FloatArray, Labels
 
 
 @dataclass(frozen=True, eq=False)

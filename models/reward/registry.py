@@ -12,6 +12,7 @@ from typing import cast
 
 from models.config import CELL_FREE
 from models.errors import InputError
+from models.matrix import PassMatrix
 from models.reward.aces import aces_c_score, aces_o_score
 from models.reward.b4 import b4_score
 from models.reward.b4_outputs import B4OutputsSelector
@@ -24,7 +25,7 @@ from models.reward.selector import TIE_TOLERANCE, MatrixView, ScoreSelector, Sel
 from models.reward.soft import soft_score
 from models.reward.srank import SRankSelector, srank_score
 from models.reward.wrapped import WRAPPERS, ExamplesSelector, wrapped
-from models.types import Labels, PassMatrix, Ranking, UnitTest
+from models.types import Labels, Ranking, UnitTest
 
 DEFAULT = "b4-outputs"
 """What ``auto`` means."""

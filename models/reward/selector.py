@@ -21,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import InputError
+from models.matrix import PassMatrix
 from models.outputs import NONE, Outputs
 from models.reward.classes import classes_of
-from models.types import BoolMatrix, FloatArray, Labels, PassMatrix, UnitTest, Verdict
+from models.types import BoolMatrix, FloatArray, Labels, UnitTest, Verdict
 
 Groups = tuple[tuple[int, ...], ...]
 Score = Callable[[BoolMatrix, FloatArray, FloatArray], FloatArray]

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from models.config import SandboxConfig
-from models.types import CheckTruth, Limits, MatrixJob, Problem, UnitTest, Verdict
+from models.matrix import MatrixJob
+from models.types import CheckTruth, Limits, Problem, UnitTest, Verdict
 from sandbox.executor import docker_executor, process_executor
 from tasks.importers.registry import import_format
 from tasks.importers.result import ImportRequest

@@ -16,7 +16,8 @@ from unittest import mock
 import numpy as np
 
 from models.config import SandboxConfig
-from models.types import MatrixJob, Verdict
+from models.matrix import MatrixJob
+from models.types import Verdict
 from sandbox import slot
 from sandbox.classify import Evidence
 from sandbox.executor import process_executor

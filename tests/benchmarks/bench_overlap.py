@@ -30,9 +30,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models.extraction.extract import extract
+from models.matrix import ExecutionContext, MatrixJob, PassMatrix
 from models.ports import Generator
 from models.run_record import Generation, GenerationRequest, Response
-from models.types import CheckTruth, ExecutionContext, Limits, MatrixJob, PassMatrix, Problem, Verdict
+from models.types import CheckTruth, Limits, Problem, Verdict
 from models.waves import Paces, Standing, best_waves, wall
 from tasks.execute_matrix import matrix_job
 from tasks.generate_tests import kept_tests

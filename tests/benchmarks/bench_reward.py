@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.budget_replay import replay_budget, scoring_selector
+from models.matrix import ExecutionContext, PassMatrix
 from models.reward.choice import ReplayProblem, replay_problems
 from models.scaling import GRID, draws_of, scaling_curve, surface_of
-from models.types import ExecutionContext, Labels, PassMatrix, Verdict
+from models.types import Labels, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="bench", timeout_s=1.0, memory_mib=512)
 

@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 
 from models.config import SandboxConfig
+from models.matrix import MatrixJob, PassMatrix
 from models.operations import CellCounts
-from models.types import Limits, MatrixJob, PassMatrix, Verdict
+from models.types import Limits, Verdict
 from sandbox.docker_runtime import connect
 from sandbox.executor import docker_executor
 from tasks.execute_matrix import execute_jobs

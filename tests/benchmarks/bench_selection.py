@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import betaln
 
+from models.matrix import PassMatrix
 from models.metrics_bootstrap import interval, paired_difference
 from models.metrics_ranking import best_of_n
 from models.outputs import Outputs
@@ -31,7 +32,7 @@ from models.reward.b4_outputs import behaviour_scores, behind_others
 from models.reward.selector import TIE_TOLERANCE, group_by_score
 from models.reward.srank import output_codes
 from models.statement_examples import generated_part
-from models.types import BoolMatrix, FloatArray, Labels, PassMatrix
+from models.types import BoolMatrix, FloatArray, Labels
 from tasks.select_and_score import read_labels, read_matrices, read_tests
 
 BETAS = (1e4, 1e5, 1e6)

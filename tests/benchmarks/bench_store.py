@@ -19,10 +19,11 @@ import numpy.typing as npt
 
 from db.store import SqlStore, open_store
 from models.fingerprint import digest_text
+from models.matrix import ExecutionContext, PassMatrix
 from models.outputs import Outputs
 from models.ports import CachedCell
 from models.run_record import GeneratorIdentity, RunRecord
-from models.types import ExecutionContext, Labels, PassMatrix, Problem, Ranking, SolutionSet, TestSet, Verdict
+from models.types import Labels, Problem, Ranking, SolutionSet, TestSet, Verdict
 
 N = 100
 """Solutions and tests a problem."""

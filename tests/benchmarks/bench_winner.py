@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from models.config import WINNER_SELECTORS
+from models.matrix import PassMatrix
 from models.reward.registry import bound_of, resolve
 from models.reward.selector import view_of
 from models.reward.winner import Known, next_cells
-from models.types import BoolMatrix, PassMatrix, Verdict
+from models.types import BoolMatrix, Verdict
 from tasks.select_and_score import read_matrices
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
-from models.types import Limits, MatrixJob, UnitTest
+from models.matrix import MatrixJob
+from models.types import Limits, UnitTest
 from tasks.importers.registry import import_format
 from tasks.importers.result import ImportRequest
 

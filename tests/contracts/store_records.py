@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from models.matrix import ExecutionContext, PassMatrix
 from models.outputs import Outputs
 from models.run_record import Allocation, GateResult, GeneratorIdentity, RunRecord, SampleCounts
-from models.types import ExecutionContext, Labels, Limits, PassMatrix, Problem, Ranking, SolutionSet, TestSet, Verdict
+from models.types import Labels, Limits, Problem, Ranking, SolutionSet, TestSet, Verdict
 
 CONTEXT = ExecutionContext(sandbox="docker", image="sha256:beef", version="1", timeout_s=0.1, memory_mib=256)
 SOLUTIONS = ("def f(x):\n    return x\n", "\ud800\x00 not python \ud83d\ude00", "def f(x):\n    return x\n", "x = 1\n" * 400)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from models.config import SandboxConfig
-from models.types import Limits, MatrixJob, PassMatrix, UnitTest, Verdict
+from models.matrix import MatrixJob, PassMatrix
+from models.types import Limits, UnitTest, Verdict
 from sandbox.executor import PooledExecutor, docker_executor, process_executor
 
 GOOD = "def f(x): return x + 1\n"

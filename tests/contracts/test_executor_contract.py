@@ -13,7 +13,8 @@ import pytest
 
 from models.config import SandboxConfig
 from models.errors import SandboxUnavailable
-from models.types import Limits, MatrixJob, PassMatrix, UnitTest, Verdict
+from models.matrix import MatrixJob, PassMatrix
+from models.types import Limits, UnitTest, Verdict
 from sandbox import docker_runtime, process_runtime
 from sandbox.executor import PooledExecutor, docker_executor, process_executor
 

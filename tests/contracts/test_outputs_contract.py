@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from models.config import SandboxConfig
+from models.matrix import MatrixJob, PassMatrix
 from models.ports import CachedCell
-from models.types import Limits, MatrixJob, PassMatrix, UnitTest, Verdict
+from models.types import Limits, UnitTest, Verdict
 from sandbox.executor import PooledExecutor, docker_executor, process_executor
 from sandbox.guest.outcomes import SHORT
 from tasks.execute_matrix import execute_jobs

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from models.cell_shard import CellShard, ShardResult, cut, joined, to_json
 from models.errors import InputError, SandboxUnavailable
-from models.types import Limits, MatrixJob, UnitTest, Verdict
+from models.matrix import MatrixJob
+from models.types import Limits, UnitTest, Verdict
 from sandbox import docker_runtime, process_runtime
 from sandbox.executor import START_ATTEMPTS, PooledExecutor
 from sandbox.slot import InfraFault, Slot

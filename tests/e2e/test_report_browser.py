@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from models.matrix import ExecutionContext, PassMatrix
 from models.run_record import RunRecord
-from models.types import CheckTruth, ExecutionContext, Labels, PassMatrix, Problem, Ranking, SolutionSet, TestSet, UnitTest, Verdict
+from models.types import CheckTruth, Labels, Problem, Ranking, SolutionSet, TestSet, UnitTest, Verdict
 from tasks.report import write_report
 from tests.browser import CHROMIUM, FLAGS
 

@@ -11,19 +11,9 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from models.matrix import ExecutionContext, PassMatrix
 from models.run_record import RunRecord
-from models.types import (
-    AssertsTruth,
-    ExecutionContext,
-    Labels,
-    Limits,
-    PassMatrix,
-    Problem,
-    Ranking,
-    SolutionSet,
-    TestSet,
-    UnitTest,
-)
+from models.types import AssertsTruth, Labels, Limits, Problem, Ranking, SolutionSet, TestSet, UnitTest
 from tests.recorded_run import recorded_run
 
 pytest_plugins = ["tests.servers"]

@@ -14,8 +14,9 @@ from db.expectations import generated_test_suite, matrix_suite, metric_suite, pr
 from db.frames import matrix_frame, metric_frame, problem_frame, sample_frame
 from models.config import GateConfig
 from models.errors import GateFailed, UnavailableError
+from models.matrix import ExecutionContext, PassMatrix
 from models.run_record import GateResult
-from models.types import CheckTruth, ExecutionContext, PassMatrix, Problem, SolutionSet, TestSet, UnitTest, Verdict
+from models.types import CheckTruth, Problem, SolutionSet, TestSet, UnitTest, Verdict
 from tasks.validate_data import docs_index, failures_table, require, run_gate
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from models.config import SandboxConfig
-from models.types import Limits, MatrixJob, UnitTest, Verdict
+from models.matrix import MatrixJob
+from models.types import Limits, UnitTest, Verdict
 from sandbox import docker_runtime
 from sandbox.executor import PooledExecutor, docker_executor
 

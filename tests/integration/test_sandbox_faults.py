@@ -23,7 +23,8 @@ from typing import Any
 import pytest
 
 from models.config import SandboxConfig
-from models.types import Limits, MatrixJob, UnitTest, Verdict
+from models.matrix import MatrixJob
+from models.types import Limits, UnitTest, Verdict
 from sandbox import docker_runtime
 from sandbox.executor import PooledExecutor, docker_executor, process_executor
 from tests.slow_bench import SLOW, TESTS, stored_cells, wait_for_cells, write_bench

@@ -14,7 +14,8 @@ import pytest
 from flows.__main__ import run
 from models.config import SandboxConfig
 from models.errors import InputError, SandboxUnavailable
-from models.types import Limits, MatrixJob, PassMatrix, UnitTest, Verdict
+from models.matrix import MatrixJob, PassMatrix
+from models.types import Limits, UnitTest, Verdict
 from sandbox import docker_runtime
 from sandbox.executor import docker_executor, open_executor
 from sandbox.guest import seccomp

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from models.config import SandboxConfig
-from models.types import Limits, MatrixJob
+from models.matrix import MatrixJob
+from models.types import Limits
 from sandbox.executor import PooledExecutor, docker_executor, process_executor
 from sandbox.process_runtime import best_start
 from sandbox.self_check import corpus

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from models.best_at import best_at
+from models.matrix import ExecutionContext, PassMatrix
 from models.metrics_ranking import best_of_n
 from models.reward.registry import resolve
 from models.reward.selector import view_of
-from models.types import ExecutionContext, Labels, PassMatrix, Verdict
+from models.types import Labels, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 

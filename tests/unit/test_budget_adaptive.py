@@ -13,11 +13,12 @@ from models.budget_adaptive import DEFAULT, Schedule, audit_schedule, schedule_o
 from models.budget_curves import Replay, Spending, accuracy_and_cost
 from models.budget_held_out import adaptive_held_out
 from models.budget_policies import POLICIES
+from models.matrix import ExecutionContext, PassMatrix
 from models.metrics_ranking import best_of_n
 from models.reward.choice import ReplayProblem, expected_correct, orders_of, replay_problems
 from models.reward.registry import resolve
 from models.reward.selector import ScoreSelector, view_of
-from models.types import BoolMatrix, ExecutionContext, Labels, PassMatrix, Verdict
+from models.types import BoolMatrix, Labels, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 

@@ -21,7 +21,8 @@ from models.budget import (
 from models.budget_allocate import Bounds, allocate_equal, allocate_greedy, token_costs
 from models.budget_offline import greedy_by_cost
 from models.errors import InputError
-from models.types import ExecutionContext, Labels, PassMatrix, TestSet, UnitTest, Verdict
+from models.matrix import ExecutionContext, PassMatrix
+from models.types import Labels, TestSet, UnitTest, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 PROBLEMS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12)), min_size=1, max_size=8)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from models.budget_curves import Replay, Spending, accuracy_and_cost
 from models.budget_learned import best_action, learned_counts
 from models.budget_policies import POLICIES
+from models.matrix import ExecutionContext, PassMatrix
 from models.reward.choice import ReplayProblem, orders_of, replay_problems
 from models.reward.registry import resolve
 from models.reward.selector import ScoreSelector
-from models.types import ExecutionContext, Labels, PassMatrix, Verdict
+from models.types import Labels, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 

@@ -11,12 +11,13 @@ from models.budget_curves import Replay
 from models.budget_policies import COUNTS, POLICIES
 from models.budget_replay import replay_budget
 from models.errors import InputError
+from models.matrix import ExecutionContext, PassMatrix
 from models.metrics_ranking import best_of_n
 from models.reward.choice import columns_of, expected_correct, orders_of, replay_problems
 from models.reward.registry import resolve
 from models.reward.selector import ScoreSelector, view_of
 from models.scaling import scaling_curve
-from models.types import ExecutionContext, Labels, PassMatrix, Verdict
+from models.types import Labels, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from models.budget import equal_counts
 from models.budget_adaptive import DEFAULT, audit_schedule, schedule_of, spend
 from models.budget_rounds import Cells, Course, Known, Shape, Trail, adaptive_course, drive, stopping_course
+from models.matrix import ExecutionContext, PassMatrix
 from models.reward.choice import ReplayProblem, replay_problem
 from models.reward.registry import resolve
 from models.reward.selector import ScoreSelector
 from models.stopping import RULES, audit_trail
-from models.types import ExecutionContext, Labels, PassMatrix, Verdict
+from models.types import Labels, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 

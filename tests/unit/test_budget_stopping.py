@@ -12,11 +12,12 @@ from scipy.stats import beta
 
 from models.budget_curves import Replay
 from models.budget_policies import COUNTS
+from models.matrix import ExecutionContext, PassMatrix
 from models.reward.choice import ReplayProblem, orders_of, replay_problems
 from models.reward.registry import resolve
 from models.reward.selector import ScoreSelector
 from models.stopping import RULES, BetaStop, Evidence, FutilityStop, LeadStop, RacingStop, audit_trail, evidence_of, stopping_times
-from models.types import BoolMatrix, ExecutionContext, Labels, PassMatrix, Verdict
+from models.types import BoolMatrix, Labels, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 

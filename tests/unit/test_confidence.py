@@ -16,12 +16,13 @@ from models.confidence_evidence import evidence_of
 from models.confidence_regression import folds_of, isotonic_steps, logistic
 from models.config import RunConfig
 from models.errors import InputError
+from models.matrix import ExecutionContext, PassMatrix
 from models.metrics_confidence import confidence_metrics, reliability, risk_coverage
 from models.reward.b4 import b4_score
 from models.reward.classes import classes_of
 from models.reward.registry import rank_all, resolve
 from models.reward.selector import view_of
-from models.types import ExecutionContext, Labels, PassMatrix, Ranking, Verdict
+from models.types import Labels, Ranking, Verdict
 from tasks.weigh_confidence import weigh
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)

@@ -11,19 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from db.frames import matrix_frame, metric_frame, problem_frame, sample_frame
+from models.matrix import ExecutionContext, PassMatrix
 from models.run_record import Generation, Sample
-from models.types import (
-    AssertsTruth,
-    CheckTruth,
-    ExecutionContext,
-    InputsTruth,
-    PassMatrix,
-    Problem,
-    SolutionSet,
-    TestSet,
-    UnitTest,
-    Verdict,
-)
+from models.types import AssertsTruth, CheckTruth, InputsTruth, Problem, SolutionSet, TestSet, UnitTest, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="1", timeout_s=1.0, memory_mib=64)
 SECRET = "print('do not leak this source')"

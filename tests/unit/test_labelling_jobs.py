@@ -14,20 +14,8 @@ from models.errors import InputError
 from models.fingerprint import digest_text
 from models.input_truth import GROUP, SLOW_MS, agree, input_plan
 from models.labelling import complete_source, judge, label_job, labels_from, precheck_job
-from models.types import (
-    AssertsTruth,
-    CheckTruth,
-    ExecutionContext,
-    InputsTruth,
-    Limits,
-    MatrixJob,
-    PassMatrix,
-    Problem,
-    SolutionSet,
-    StdinCase,
-    StdinTruth,
-    Verdict,
-)
+from models.matrix import ExecutionContext, MatrixJob, PassMatrix
+from models.types import AssertsTruth, CheckTruth, InputsTruth, Limits, Problem, SolutionSet, StdinCase, StdinTruth, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="1", timeout_s=1.0, memory_mib=512)
 CHECK = "def check(candidate):\n    assert candidate(0) == 0\n"

@@ -14,8 +14,9 @@ from hypothesis.extra import numpy as arrays
 
 from models.errors import MalformedLine
 from models.lines import MatrixLine, VerdictLabel
+from models.matrix import ExecutionContext, PassMatrix
 from models.outputs import Outputs
-from models.types import ExecutionContext, PassMatrix, Verdict
+from models.types import Verdict
 from tasks.jsonl import encode_line, read_lines, write_lines
 
 CONTEXT = ExecutionContext(sandbox="docker", image="sha256:0", version="1", timeout_s=1.0, memory_mib=512)

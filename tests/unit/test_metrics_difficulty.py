@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.matrix import ExecutionContext, PassMatrix
 from models.metrics import score_rankings
 from models.metrics_difficulty import difficulty_groups, quintiles
 from models.reward.registry import DEFAULT
-from models.types import ExecutionContext, Labels, PassMatrix, Ranking, Verdict
+from models.types import Labels, Ranking, Verdict
 from tasks.plots import curve_points
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from models.errors import InputError
+from models.matrix import ExecutionContext, PassMatrix
 from models.metrics import cell_shares, per_problem, score_rankings
 from models.metrics_bootstrap import interval, paired_difference
 from models.reward.registry import rank_all, resolve
-from models.types import ExecutionContext, Labels, PassMatrix, Verdict
+from models.types import Labels, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 P, F, SKIPPED, MISSING = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_ASKED, Verdict.NOT_RUN

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.matrix import ExecutionContext, PassMatrix
 from models.metrics import quality_of_tests
 from models.metrics_cure import cure_rates
 from models.metrics_verifier import agreement, verifier_rates
-from models.types import ExecutionContext, Labels, PassMatrix, Verdict
+from models.types import Labels, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 P, F, SKIPPED, MISSING = Verdict.PASSED, Verdict.FAILED, Verdict.NOT_ASKED, Verdict.NOT_RUN

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.matrix import ExecutionContext, PassMatrix
 from models.metrics_probe import Probe, probe_rates
 from models.mutants import mutants_of
-from models.types import ExecutionContext, PassMatrix, Verdict
+from models.types import Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 P, F, E, SKIPPED, MISSING = Verdict.PASSED, Verdict.FAILED, Verdict.ERROR, Verdict.NOT_ASKED, Verdict.NOT_RUN

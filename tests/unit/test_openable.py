@@ -10,8 +10,9 @@ import pytest
 
 from models.backend_config import OpenAIConfig, ReplayConfig
 from models.errors import GateFailed
+from models.matrix import ExecutionContext, PassMatrix
 from models.run_record import GateResult
-from models.types import ExecutionContext, PassMatrix, Verdict
+from models.types import Verdict
 from tasks.openable import blamed_cell, cell_opener, line_opener, sample_opener, stored_opener, with_openers
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="1", timeout_s=1.0, memory_mib=64)

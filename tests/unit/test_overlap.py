@@ -12,9 +12,10 @@ import pytest
 
 from models.errors import BackendUnavailable, SandboxUnavailable
 from models.extraction.extract import extract
+from models.matrix import ExecutionContext, MatrixJob, PassMatrix
 from models.ports import Generator
 from models.run_record import Generation, GenerationRequest, Response
-from models.types import CheckTruth, ExecutionContext, Limits, MatrixJob, PassMatrix, Problem, SolutionSet, Verdict
+from models.types import CheckTruth, Limits, Problem, SolutionSet, Verdict
 from tasks.execute_matrix import matrix_job
 from tasks.generate_tests import kept_tests
 from tasks.overlap import Drawn, Plan, overlap

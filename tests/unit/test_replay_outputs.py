@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from models.budget_replay import replay_budget
+from models.matrix import ExecutionContext, PassMatrix
 from models.metrics_ranking import best_of_n
 from models.outputs import Outputs
 from models.reward.choice import columns_of, expected_correct, orders_of, replay_problem
 from models.reward.registry import resolve
 from models.reward.selector import ScoreSelector, view_of
-from models.types import ExecutionContext, Labels, PassMatrix, Verdict
+from models.types import Labels, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 

@@ -17,20 +17,9 @@ import numpy as np
 import pytest
 
 from models.errors import InputError
+from models.matrix import ExecutionContext, PassMatrix
 from models.run_record import Allocation, GateResult, RunRecord
-from models.types import (
-    CheckTruth,
-    ExecutionContext,
-    Labels,
-    PassMatrix,
-    Problem,
-    Ranking,
-    SolutionSet,
-    StdinCase,
-    StdinTruth,
-    TestSet,
-    UnitTest,
-)
+from models.types import CheckTruth, Labels, Problem, Ranking, SolutionSet, StdinCase, StdinTruth, TestSet, UnitTest
 from tasks import report_pack
 from tasks.report import render_report, write_report
 from tasks.report_choices import beside, best_wins, choose, explain, wrong_choices

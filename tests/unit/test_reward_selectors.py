@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import InputError
+from models.matrix import ExecutionContext, PassMatrix
 from models.reward.registry import DEFAULT, SELECTORS, rank_all, resolve
 from models.reward.selector import MatrixView, group_by_score, view_of
-from models.types import ExecutionContext, Labels, PassMatrix, Verdict
+from models.types import Labels, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 

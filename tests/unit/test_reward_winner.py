@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from models.config import WINNER_SELECTORS
 from models.errors import InputError
+from models.matrix import ExecutionContext, PassMatrix
 from models.reward.registry import SELECTORS, bound_of, resolve
 from models.reward.selector import ScoreSelector, view_of
 from models.reward.winner import cells_to_ask
-from models.types import BoolMatrix, ExecutionContext, PassMatrix, Verdict
+from models.types import BoolMatrix, Verdict
 
 CONTEXT = ExecutionContext(sandbox="process", image=None, version="test", timeout_s=1.0, memory_mib=512)
 RAN = [v for v in Verdict if v != Verdict.NOT_ASKED]

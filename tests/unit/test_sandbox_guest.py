@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.types import ExecutionContext, Limits, MatrixJob, UnitTest, Verdict
+from models.matrix import ExecutionContext, MatrixJob
+from models.types import Limits, UnitTest, Verdict
 from sandbox.classify import Evidence
 from sandbox.guest import codec, program, scratch, screen, seccomp, wire
 from sandbox.plan import PlannedJob

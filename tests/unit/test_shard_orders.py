@@ -10,7 +10,7 @@ import pytest
 
 from models import errors
 from models.errors import InputError, UnavailableError
-from models.types import SandboxIdentity
+from models.matrix import SandboxIdentity
 
 SLOTS = "sandbox.workers=1"
 
