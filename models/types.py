@@ -11,8 +11,8 @@
     outputs        (n_solutions, n_tests) digests of what the solutions returned, packed (models/outputs.py)
     correct        (n_solutions,) ground truth: True, False, or None where it could not be judged                L line
 
-Pydantic models are both the record and the shape of its line; a rule about the shape of a line stands here and nowhere else. Matrices of
-cells are in ``models.matrix``.
+Pydantic models are both the record and the shape of its line; a rule about the shape of a line stands here and nowhere else.
+Matrices of cells are in ``models.matrix``.
 """
 
 from __future__ import annotations
