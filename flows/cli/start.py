@@ -64,7 +64,19 @@ def start(config: RunConfig, resume: str | None = None) -> None:
     print_table(f"{config.benchmark.name}: share of problems solved", ("selector", *(f"pass@{k}" for k in config.k)), rows)
     typer.echo(f"report    {summary['report']}")
     typer.echo(f"database  {summary['database']}   (coderm runs show {summary['run_id']})")
-    typer.echo(f"MLflow    .venv/bin/mlflow ui --backend-store-uri {summary['mlflow_uri']}   then http://127.0.0.1:5000")
-    typer.echo(f"Prefect   PREFECT_HOME={home} .venv/bin/prefect server start   then http://127.0.0.1:4200")
+    typer.echo(f"MLflow    {_mlflow_page(summary['mlflow_uri'])}")
+    typer.echo(f"Prefect   {_prefect_page(home)}")
     keys = ("run_id", "report", "database", "mlflow_uri", "mlflow_run_id")
     print_json({**{key: summary[key] for key in keys}, "wall_s": wall_s})
+
+
+def _mlflow_page(uri: str) -> str:
+    """The server that runs, or how to start one on this machine's store."""
+    return uri if uri.startswith("http") else f".venv/bin/mlflow ui --backend-store-uri {uri}   then http://127.0.0.1:5000"
+
+
+def _prefect_page(home: Path) -> str:
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    return url.removesuffix("/api") if url else f"PREFECT_HOME={home} .venv/bin/prefect server start   then http://127.0.0.1:4200"
