@@ -110,7 +110,8 @@ def test_containers_of_dead_sessions_are_removed(client: Any, monkeypatch: pytes
 DRIVER = """
 import json, sys
 from models.config import SandboxConfig
-from models.types import Limits, MatrixJob, UnitTest
+from models.matrix import MatrixJob
+from models.types import Limits, UnitTest
 from sandbox.docker_runtime import SESSION
 from sandbox.executor import docker_executor
 print(json.dumps(SESSION), flush=True)
@@ -130,7 +131,6 @@ def test_a_killed_coordinator_leaves_no_container(client: Any, how: signal.Signa
     driver = subprocess.Popen(
         [sys.executable, "-c", DRIVER],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
         text=True,
         env=environment,
         start_new_session=True,
