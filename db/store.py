@@ -1,18 +1,20 @@
 """The SQL store: runs and known verdicts behind the ports. Nothing of SQLAlchemy leaves it; but for deletions, which take many
 small ones, each method is one transaction.
 
-A run is written whole or not at all, and once: an id that is there is left alone, whatever is handed in. Deleting a run removes
-the problems, sample sets and sources that no other run uses; known verdicts stay, they belong to no run.
+A run is written whole or not at all, and once: an id that is there is left alone, whatever is handed in, and only gates over what
+is stored are added to it. Deleting a run removes the problems, sample sets and sources that no other run uses; known verdicts stay,
+they belong to no run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, update
 
 from db import responses, retention, run_removal, sizes, verdicts
 from db.export import export_run
@@ -25,7 +27,7 @@ from db.tables import Run
 from models.errors import InputError
 from models.ports import CachedCell
 from models.retention import Retention, Unused
-from models.run_record import Response, RunRecord
+from models.run_record import GateResult, Response, RunRecord
 
 
 class SqlStore:
@@ -51,6 +53,15 @@ class SqlStore:
                 insert_run(connection, run)
             responses.finish_run(connection, run.run_id)
 
+    def add_gates(self, run_id: str, gates: Sequence[GateResult]) -> None:
+        """Remember what was found of a stored run, by its full id. Raises InputError for an unknown id, StoreUnavailable."""
+        with writing(self._engine, RUNS) as connection:
+            known = connection.scalar(select(Run.gates).where(Run.run_id == run_id))
+            if known is None:
+                raise InputError(f"run {run_id!r}: no such run; expected a full id from `coderm runs list`")
+            rows = [*known, *(asdict(gate) for gate in gates)]
+            connection.execute(update(Run).where(Run.run_id == run_id).values(gates=rows))
+
     def load_run(self, run_id: str) -> RunRecord:
         """Read back what was saved; a unique prefix is enough. Raises InputError, StoreUnavailable."""
         with reading(self._engine) as connection:
@@ -62,7 +73,7 @@ class SqlStore:
             return find_run_id(connection, prefix)
 
     def list_runs(self, limit: int = 20) -> list[Mapping[str, object]]:
-        """Newest first: run_id, benchmark, created_at, problems, cells, metrics."""
+        """Newest first: run_id, benchmark, created_at, problems, cells, failed_gates, metrics."""
         with reading(self._engine) as connection:
             rows = connection.execute(select(*Run.__table__.columns).order_by(Run.created.desc(), Run.id.desc()).limit(limit)).all()
             return [_summary(connection, row) for row in rows]
@@ -143,4 +154,6 @@ def open_store(url: str, *, migrate: bool = True) -> SqlStore:
 
 def _summary(connection: Connection, row: Any) -> Mapping[str, object]:
     named = {"run_id": row.run_id, "benchmark": row.benchmark, "created_at": row.created_at}
-    return {**named, "problems": row.n_problems, "cells": row.n_cells, "metrics": read_metrics(connection, row.id)}
+    failed = ", ".join(gate["gate"] for gate in row.gates if not gate["passed"])
+    counts = {"problems": row.n_problems, "cells": row.n_cells, "failed_gates": failed}
+    return {**named, **counts, "metrics": read_metrics(connection, row.id)}

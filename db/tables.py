@@ -10,7 +10,8 @@
 
 So each cell leads to its prompt hash, model id and sampling parameters (run_problem → sample_set → generator) and to the image
 digest and limits (pass_matrix). A matrix of 10,000 cells as a blob costs 0.3 ms and 0.8 kB; as rows 40 to 150 ms and 140 to 900 kB;
-what a dashboard asks of single cells stands as counts on the rows a solution and a test have. Runs are never changed, only deleted.
+what a dashboard asks of single cells stands as counts on the rows a solution and a test have. Runs are never changed, only deleted,
+but for ``gates``, which gains what was found of a run once it was stored.
 """
 
 from __future__ import annotations

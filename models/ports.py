@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, Self
 
 from models.load import SlotLoad
 from models.matrix import ExecutionContext, MatrixJob, PassMatrix
-from models.run_record import Generation, GenerationRequest, GeneratorIdentity, Response, RunRecord
+from models.run_record import GateResult, Generation, GenerationRequest, GeneratorIdentity, Response, RunRecord
 from models.types import Limits
 
 
@@ -120,10 +120,14 @@ class RunStore(Closeable, Protocol):
         """Write everything or nothing. Raises StoreUnavailable."""
         ...
 
+    def add_gates(self, run_id: str, gates: Sequence[GateResult]) -> None:
+        """Remember what was found of a stored run, by its full id: the one thing that is ever added. Raises InputError."""
+        ...
+
     def load_run(self, run_id: str) -> RunRecord:
         """Read back what was saved. Raises InputError for an unknown id (a unique prefix is enough)."""
         ...
 
     def list_runs(self, limit: int = 20) -> list[Mapping[str, object]]:
-        """Newest first: run_id, benchmark, created_at, problems, cells, metrics."""
+        """Newest first: run_id, benchmark, created_at, problems, cells, failed_gates, metrics."""
         ...

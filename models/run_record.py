@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from models.errors import InputError
 from models.fingerprint import digest_text
 from models.matrix import PassMatrix
 from models.types import Labels, Limits, Problem, Ranking, Record, SolutionSet, SourceText, TestSet, UnitTest
@@ -174,3 +175,18 @@ class RunRecord:
     """What ``coderm budget --format json`` prints"""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """git_sha, mlflow_run_id, prefect_flow_run_id, package version, dataset digests"""
+
+    @property
+    def failed_gates(self) -> list[str]:
+        """Those over the database alone: any other that fails stops a run before it is stored."""
+        return [gate.gate for gate in self.gates if not gate.passed]
+
+
+def require_gates(run: RunRecord) -> RunRecord:
+    """Hand the run back to whoever judges by it; people may look at any. Raises InputError where a gate failed."""
+    if run.failed_gates:
+        raise InputError(
+            f"run {run.run_id}: gate {', '.join(run.failed_gates)} failed once it was stored, so that nothing is judged by it: "
+            f"see `coderm runs show {run.run_id}` and run it again"
+        )
+    return run

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from db.store import SqlStore
 from models.errors import InputError
 from models.reward_version import RewardVersion, version_of_run
-from models.run_record import RunRecord
+from models.run_record import RunRecord, require_gates
 from tasks.mlflow_store import connected
 from tasks.model_registry import Registered, find_version
 from tasks.settings import Settings
@@ -40,7 +40,7 @@ def resolve_side(reference: str, store: SqlStore, settings: Settings) -> Side:
         run = store.load_run(run_id)
     except InputError as error:
         raise InputError(f"{reference!r} is no version of `coderm models list`, and no run: {error}") from None
-    version = version_of_run(run, selector or None)
+    version = version_of_run(require_gates(run), selector or None)
     label = f"{run.run_id}:{version.selector}"
     return Side(label, version, {run.benchmark: run})
 
@@ -50,12 +50,12 @@ def side_of_version(found: Registered, store: SqlStore) -> Side:
     runs: dict[str, RunRecord] = {}
     for run_id in found.runs:
         try:
-            run = store.load_run(run_id)
-        except InputError:  # pruned
+            run = require_gates(store.load_run(run_id))
+        except InputError:  # pruned, or nothing may be judged by it
             continue
         runs[run.benchmark] = run
     if not runs:
         raise InputError(
-            f"version {found.number}: none of its {len(found.runs)} runs is in the database: run it again and register it"
+            f"version {found.number}: none of its {len(found.runs)} runs is in the database and sound: run it again and register it"
         )
     return Side(f"version {found.number}", found.version, runs, found.number)

@@ -22,6 +22,7 @@ from models.difficulty_registry import trainer_of
 from models.difficulty_scores import base_predicted, cross_predicted, figures
 from models.errors import InputError
 from models.fingerprint import digest_json
+from models.run_record import require_gates
 from models.types import FloatArray, Labels, Problem, SolutionSet
 from tasks.caching import ONCE
 from tasks.difficulty_files import file_digest, load_likelihoods, load_states, load_weights, save_weights
@@ -60,7 +61,7 @@ def load_training(config: DifficultyCalibration) -> Training:
 def _source(data: TrainingData) -> tuple[Mapping[str, Problem], Mapping[str, SolutionSet], Mapping[str, Labels]]:
     if data.run is not None:
         with open_database() as store:
-            run = store.load_run(data.run)
+            run = require_gates(store.load_run(data.run))
         return run.problems, run.solutions, run.labels
     if data.problems is None or data.solutions is None or data.labels is None:
         raise InputError("training data: expected a run, or problems, solutions and labels together")

@@ -20,7 +20,7 @@ from models.errors import InputError, UnavailableError
 from models.metrics import judged_tasks, per_problem
 from models.reward.registry import rank_all, resolve
 from models.reward_version import RewardVersion
-from models.run_record import RunRecord
+from models.run_record import RunRecord, require_gates
 from tasks import model_registry as registry
 from tasks.artifact_key import artifact_key
 from tasks.caching import ONCE
@@ -55,11 +55,11 @@ def find_baseline(version: str, benchmark: str) -> str:
 def judge_regression(run_id: str, baseline_id: str, version: str, margin: float, alpha: float) -> dict[str, Any]:
     """Judge a stored run and tag it. Returns the night's figures, ``regression`` and ``changed`` problems, worst first.
 
-    Raises InputError where the two runs share no judged problem, UnavailableError when a store cannot be used.
+    Raises InputError where a gate of one failed or they share no judged problem, UnavailableError when a store cannot be used.
     """
     settings = load_settings()
     with open_database(settings) as store:
-        tonight, baseline = store.load_run(run_id), store.load_run(baseline_id)
+        tonight, baseline = (require_gates(store.load_run(known)) for known in (run_id, baseline_id))
     with connected(settings.mlflow_uri) as client:
         rule = registry.get_version(client, version).version
         before, after = expected_by_problem(baseline, rule), expected_by_problem(tonight, rule)

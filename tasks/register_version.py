@@ -20,7 +20,7 @@ from models.confidence import Calibrator
 from models.errors import InputError
 from models.operations import results_of
 from models.reward_version import RewardVersion, probe_spec, version_of_run
-from models.run_record import RunRecord
+from models.run_record import RunRecord, require_gates
 from tasks import model_registry as registry
 from tasks.mlflow_store import connected
 from tasks.model_registry import CHALLENGER, CHAMPION, MODEL_NAME, Registered
@@ -45,11 +45,12 @@ def register_run(
 ) -> tuple[Registered, bool]:
     """Register the version that a run evaluated. Returns it, and whether it is new.
 
-    Raises InputError for a run or selector that is not there, UnavailableError when a store cannot be used.
+    Raises InputError for a run or selector that is not there and a run of which a gate failed, UnavailableError when a store
+    cannot be used.
     """
     settings = settings or load_settings()
     with open_database(settings) as store:
-        run = store.load_run(reference)
+        run = require_gates(store.load_run(reference))
     spec = probe_spec(probe) if probe else None
     version = version_of_run(run, selector, spec)
     with connected(settings.mlflow_uri) as client:

@@ -52,8 +52,7 @@ def default_rule(run: RunRecord) -> str | None:
 def _sizes(run: RunRecord) -> str:
     cells = sum(int(matrix.asked.sum()) for matrix in run.matrices.values())
     places = joined(matrix.context.sandbox for matrix in run.matrices.values())
-    failed = [gate.gate for gate in run.gates if not gate.passed]
-    gates = f"gates failed: {', '.join(failed)}" if failed else f"{len(run.gates)} gates passed"
+    gates = f"gates failed: {', '.join(run.failed_gates)}" if run.failed_gates else f"{len(run.gates)} gates passed"
     return f"{len(run.matrices)} problems, {cells} cells in sandbox {places}, {gates}."
 
 

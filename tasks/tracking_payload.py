@@ -92,7 +92,7 @@ def tags(run: RunRecord, undefined: Iterable[str]) -> dict[str, str]:
         "mlflow.source.git.commit": git_sha,
         "mlflow.source.name": "coderm",
         "prefect.flow_run_id": run.provenance.get("prefect_flow_run_id", "unknown"),
-        "gates_failed": joined(g.gate for g in run.gates if not g.passed),
+        "gates_failed": joined(run.failed_gates),
         "undefined_metrics": str(len(names)),
         "undefined_metrics.names": ", ".join(names)[:4000],
     }

@@ -25,6 +25,7 @@ from tasks.openable import (
     with_openers,
 )
 from tasks.publish_docs import link_docs
+from tasks.resources import open_database
 from tasks.run_header import RunHeader
 from tasks.select_and_score import Scores
 from tasks.shard import Shard
@@ -86,6 +87,12 @@ def gate_metrics(header: RunHeader, scores: Scores) -> list[GateResult]:
 
 @task(name="gate-database", **ONCE)
 def gate_database(header: RunHeader, run: RunRecord) -> list[GateResult]:
-    """What SQL holds of the run is whole and what was handed over: before anything is made from it."""
+    """What SQL holds of the run is whole and what was handed over: before anything is made from it.
+
+    A failure is remembered with the run, which is stored by now, so that people can look and nothing is judged by it.
+    """
     found = check_database(header.settings, header.docs_dir, run.run_id, expected_of(run))
+    if failed := [with_openers(result, stored_opener) for result in found if not result.passed]:
+        with open_database(header.settings) as store:
+            store.add_gates(run.run_id, failed)
     return [_shown(header, result, stored_opener) for result in found]

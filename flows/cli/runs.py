@@ -18,7 +18,8 @@ def list_runs(limit: Annotated[int, typer.Option("--limit", min=1, help="newest 
 
     with open_database() as store:
         found, begun = store.list_runs(limit), store.started_runs()
-    columns = ("run_id", "benchmark", "created_at", "problems", "cells")
+    failed = ["failed_gates"] if any(row["failed_gates"] for row in found) else []
+    columns = ("run_id", "benchmark", "created_at", "problems", "cells", *failed)
     print_table(f"{len(found)} runs", columns, ([row.get(c) for c in columns] for row in found))
     if begun:
         title = f"{len(begun)} begun and not finished (coderm runs resume RUN)"
@@ -65,11 +66,18 @@ def show(
         print_table(f"{trail}: {len(steps)} decisions", columns, ([_short(step[name]) for name in columns] for step in steps))
         return
     if format_ == "json":
-        print_json({"run_id": record.run_id, "config": record.config, "metrics": record.metrics, "provenance": record.provenance})
+        parts = {"config": record.config, "metrics": record.metrics, "provenance": record.provenance}
+        print_json({"run_id": record.run_id, **parts, "failed_gates": record.failed_gates})
         return
     title = f"{record.run_id}: {record.benchmark}, {len(record.problems)} problems"
     print_table(title, ("metric", "value"), sorted(record.metrics.items()))
     print_table("provenance", ("what", "value"), record.provenance.items())
+    if record.failed_gates:
+        from tasks.validate_data import failures_table
+
+        failed = [row for gate in record.gates if not gate.passed for row in failures_table(gate)]
+        about = ("gate", "expected", "unexpected", "sample")
+        print_table("failed gates: nothing is judged by this run", about, ([row[c] for c in about] for row in failed))
 
 
 def _short(value: object) -> object:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from db.store import SqlStore, open_store
 from models.errors import InputError
 from models.ports import CachedCell, RunStore, VerdictCache
-from models.run_record import RunRecord
+from models.run_record import GateResult, RunRecord
 from models.types import Verdict
 from tests.contracts.store_records import empty_record, full_record, plain, run_records
 
@@ -69,6 +69,17 @@ def test_saving_again_changes_nothing(store: SqlStore) -> None:
     assert len(store.list_runs()) == 1
 
 
+def test_what_a_gate_found_later_is_added_to_its_run_alone(store: SqlStore) -> None:
+    found = GateResult("stored-runs", False, 6, ({"expectation": "e", "unexpected": 1, "sample": ["run-0123"]},))
+    store.save_run(full_record())
+    store.save_run(full_record("other"))
+    store.add_gates("run-0123", [found])
+    assert plain(store.load_run("run-0123")) == plain(replace(full_record(), gates=(*full_record().gates, found)))
+    assert plain(store.load_run("other")) == plain(full_record("other"))
+    with pytest.raises(InputError, match="no such run"):
+        store.add_gates("run-01", [found])
+
+
 def test_two_processes_save_the_same_run(database_url: str, store: SqlStore) -> None:
     code = "import sys; from db.store import open_store; from tests.contracts.store_records import full_record\n"
     code += "with open_store(sys.argv[1]) as store: store.save_run(full_record())"
@@ -94,6 +105,7 @@ def test_lists_newest_first(store: SqlStore) -> None:
         "created_at": "2026-01-01T01:00:00+00:00",
         "problems": 3,
         "cells": 20,
+        "failed_gates": "matrix",
         "metrics": None,
     }
     assert plain(runs[0]["metrics"]) == plain(full_record().metrics)

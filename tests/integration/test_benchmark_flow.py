@@ -237,11 +237,18 @@ def test_a_bad_problem_is_named_by_file_and_line(server: None, bench: Path) -> N
         benchmark(config(bench))
 
 
-def test_a_database_that_holds_something_else_stops_the_run_before_anything_is_made(server: None, bench: Path) -> None:
+def test_a_database_that_holds_something_else_stops_the_run_before_anything_is_made(
+    server: None, bench: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import sqlite3
 
+    from flows.__main__ import run
     from flows.benchmark import benchmark
-    from models.errors import GateFailed
+    from models.calibrate_config import DifficultyCalibration
+    from models.errors import GateFailed, InputError
+    from tasks.compare_versions import compare_versions
+    from tasks.fit_difficulty import load_training
+    from tasks.judge_regression import judge_regression
     from tasks.resources import open_database
     from tasks.settings import load_settings
 
@@ -255,7 +262,22 @@ def test_a_database_that_holds_something_else_stops_the_run_before_anything_is_m
         benchmark(config(bench))
     assert not (settings.root / "reports").exists()
     with open_database() as store:
-        assert len(store.list_runs()) == 1  # to look at
+        ((run_id, failed),) = [(str(row["run_id"]), row["failed_gates"]) for row in store.list_runs()]
+    assert failed == "stored-runs"
+    refused = f"run {run_id}: gate stored-runs failed"
+    with pytest.raises(InputError, match=refused):
+        compare_versions(run_id, run_id, [])
+    with pytest.raises(InputError, match=refused):
+        judge_regression.fn(run_id, run_id, "champion", 0.01, 0.05)
+    with pytest.raises(InputError, match=refused):
+        load_training.fn(DifficultyCalibration.model_validate({"type": "text", "data": {"run": run_id}}))
+    assert run(["models", "register", run_id]) == 2
+    assert refused in capsys.readouterr().err
+    for looking in (["runs", "list"], ["runs", "show", run_id]):
+        assert run(looking) == 0
+        assert "stored-runs" in capsys.readouterr().out
+    assert run(["report", run_id]) == 0
+    assert "its figures may be wrong" in Path(capsys.readouterr().out.strip()).read_text()
 
 
 def test_a_recording_that_is_too_short_stops_the_run(server: None, bench: Path) -> None:

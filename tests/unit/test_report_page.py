@@ -303,6 +303,7 @@ def test_curves_gates_and_the_source_of_the_rates_are_named() -> None:
     page = Page(render_report(run, "majority"))
     assert "Pass-rate estimates come from: the recorded labels" in page.words
     assert "in_set on verdict: 2 unexpected, for example ['<b>']" in page.words
+    assert "its figures may be wrong, and nothing is judged by them" in page.words
     figures = json.loads(next(s for s in page.scripts if s.startswith('{"figures"')))["figures"]
     assert {t["name"] for t in figures["budget"]["data"]} == {"all tests", "equal", "greedy"}
 
