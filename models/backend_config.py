@@ -6,6 +6,7 @@ secret: an API key comes from the environment (tasks/settings.py) and is named h
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,9 @@ PromptVersion = Literal["coderm-1", "lcb-1", "plain-1"]
 """Literal texts in models/prompts.py: CodeRM's own; LiveCodeBench's official one; the statement alone."""
 ExtractionVersion = Literal["coderm-1", "ast-2"]
 """From response to program: exactly as CodeRM's scripts do it, or by the syntax tree (models/extraction)."""
+
+SECRET = re.compile(r"(token|key|key.id|secret|password)$", re.IGNORECASE)
+"""Names of variables and options whose values are secrets."""
 
 
 class ReplayConfig(Config):
@@ -110,6 +114,12 @@ class VllmConfig(ServedConfig):
         description="samples a problem at most whose log-probabilities are asked for, the first ones, beside the others; such a "
         "token costs vLLM's HTTP process three times as much",
     )
+    timeout_s: float = Field(
+        3600,
+        gt=0,
+        le=86_400,
+        description="seconds without an answer after which a request is tried again; it waits for those before it",
+    )
     python: Path = Field(Path(".venv-vllm/bin/python"), description="interpreter of the environment that has vLLM")
     lora: Path | None = Field(None, description="adapter to sample with, on top of the weights")
     tensor_parallel: int = Field(1, ge=1, le=64, description="GPUs that share the weights")
@@ -120,9 +130,20 @@ class VllmConfig(ServedConfig):
     sleep: bool = Field(False, description="sleep mode: the weights leave the GPU between rounds, and come back without a restart")
     prefix_caching: bool = Field(True, description="compute a prompt once for all its samples")
     chat_template: Path | None = Field(None, description="Jinja file, for weights that bring none")
-    start_timeout_s: float = Field(900, gt=0, le=7200, description="seconds for the server to load and answer")
+    start_timeout_s: float = Field(1800, gt=0, le=7200, description="seconds for the server to download, load and answer")
     variables: dict[str, str] = Field(default_factory=dict, description="environment of the server, e.g. CUDA_VISIBLE_DEVICES")
     extra_args: tuple[str, ...] = Field((), description="further options of vLLM's server, word by word")
+
+    @model_validator(mode="after")
+    def _holds_no_secret(self) -> VllmConfig:
+        options = [option.partition("=")[0] for option in self.extra_args]
+        for name in (*self.variables, *options):
+            if SECRET.search(name):
+                raise ValueError(
+                    f"{name} is a secret, which a run's record would keep; set the variable (HF_TOKEN for gated weights) in the "
+                    "environment of the run, which the server inherits"
+                )
+        return self
 
 
 class TransformersConfig(ModelConfig):

@@ -32,9 +32,12 @@ def live(kind: str, model: str, **more: Any) -> dict[str, Any]:
 
 
 def managed(model: str, **more: Any) -> dict[str, Any]:
-    """On a CPU: a small cache, nothing compiled, no worker beside the engine's core, no thread bound to somebody else's core."""
+    """On a CPU: a small cache, nothing compiled, no worker beside the engine's core, no thread bound to somebody else's core.
+
+    Prompts whole: the engine ends with "CPU Generator does not use offset" where a step has room for half a seeded prompt only.
+    """
     variables = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
-    options = ["--enforce-eager", "--kv-cache-memory-bytes", str(64 << 20)]
+    options = ["--enforce-eager", "--no-enable-chunked-prefill", "--kv-cache-memory-bytes", str(64 << 20)]
     small = {"max_model_len": 1024, "max_num_seqs": 32, "dtype": "float32", "extra_args": options}
     return live("vllm", model, python=str(ROOT / ".venv-vllm" / "bin" / "python"), variables=variables, **{**small, **more})
 

@@ -39,6 +39,16 @@ ADAPTER_FAULT = Fault(
 FAULTS = (
     Fault(re.compile(r"No module named '?vllm"), BackendUnavailable, "{python}: has no vLLM; make the environment: `make gpu-env`"),
     Fault(
+        re.compile(r"GatedRepoError|gated repo"),
+        BackendUnavailable,
+        "{model}: gated on the hub ({said}); accept its licence there and set HF_TOKEN, which the server inherits",
+    ),
+    Fault(
+        re.compile("CPU Generator does not use offset"),
+        InputError,
+        "field 'extra_args': vLLM for CPUs draws with seeds only where prompts are computed whole; add --no-enable-chunked-prefill",
+    ),
+    Fault(
         re.compile(r"larger than (the )?(maximum number of tokens|.*KV cache)|KV cache is needed|No available memory for the"),
         BackendUnavailable,
         "{model}: no room for a context of {length} tokens ({said}); lower max_model_len, or raise gpu_memory_utilization",

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,15 +51,15 @@ class VllmServer:
         check_environment(config)
         check_folder(config)
         sweep(records)
-        self._port = _free_port()
         name = re.sub(r"[^\w.-]+", "-", config.model).strip("-")[-60:]
-        log = self._state / "logs" / f"vllm-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{self._port}.log"
-        try:
-            self._engine = EngineProcess(command(config, self._port), variables(config), log, records)
-            self._wait(self._engine)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+        with held_port() as self._port:
+            log = self._state / "logs" / f"vllm-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{self._port}.log"
+            try:
+                self._engine = EngineProcess(command(config, self._port), variables(config), log, records)
+                self._wait(self._engine)
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
@@ -130,7 +131,13 @@ def _tail(log: Path) -> str:
         return ""
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def held_port() -> Iterator[int]:
+    """A free port that nobody else is given while the block runs: bound, not listening, so that a server may bind it as well.
+
+    A server takes ten seconds and more until it does; meanwhile another run's would be given the same port.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from models.backend_config import Sampling, VllmConfig
 from models.backends.engine_pool import EnginePool
 from models.backends.vllm_command import check_folder, command, lora_rank
 from models.backends.vllm_faults import explained
 from models.backends.vllm_managed import VllmGenerator
-from models.backends.vllm_server import variables
+from models.backends.vllm_server import held_port, variables
 from models.errors import BackendUnavailable, InputError
 
 POLICY, TESTER = "meta-llama/Meta-Llama-3-8B-Instruct", "KAKA22/CodeRM-8B"
@@ -60,6 +63,7 @@ SERVE_ONE = "To serve at least one request with the model's max seq len (4096), 
 DIVISIBLE = "Value error, Total number of attention heads (4) must be divisible by tensor parallel size (3). [type=value_error]"
 NO_HUB = "OSError: We couldn't connect to 'https://huggingface.co' to load the files, and couldn't find them in the cached files."
 LONG = "Value error, User-specified max_model_len (9999) is greater than the derived max_model_len (max_position_embeddings=1024)."
+GATED = "OSError: You are trying to access a gated repo."
 NO_TENSORS = "ValueError: Call to add_lora method failed: Worker failed with error '/x<path> doesn't contain tensors', please check"
 
 
@@ -76,6 +80,9 @@ NO_TENSORS = "ValueError: Call to add_lora method failed: Worker failed with err
         ("ValueError: No available memory for the cache blocks. Try", BackendUnavailable, "raise gpu_memory_utilization"),
         (f"ValueError: {SERVE_ONE}", BackendUnavailable, "no room for a context of 4096 tokens"),
         ("/env/bin/python: No module named 'vllm'", BackendUnavailable, "make gpu-env"),
+        (GATED, BackendUnavailable, "accept its licence there and set HF_TOKEN"),
+        ("huggingface_hub.errors.GatedRepoError: 401 Client Error.", BackendUnavailable, "HF_TOKEN"),
+        ("RuntimeError: CPU Generator does not use offset", InputError, "'extra_args'.*--no-enable-chunked-prefill"),
         (NO_HUB, InputError, "field 'model': 'meta-llama/.*expected a folder"),
         (f"{INVALID} ModelConfig\n  {LONG}", InputError, "field 'max_model_len': 4096"),
         (
@@ -122,6 +129,24 @@ def test_weights_that_are_not_there_or_have_no_chat_template_are_refused_before_
 def test_a_folder_that_is_no_adapter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="PEFT"):
         lora_rank(tmp_path)
+
+
+def test_a_port_is_nobody_elses_until_the_server_has_bound_it() -> None:
+    with held_port() as port, socket.socket() as server, socket.socket() as another:
+        with pytest.raises(OSError, match="in use"):
+            another.bind(("127.0.0.1", port))
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as vLLM does
+        server.bind(("127.0.0.1", port))
+        server.listen()
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client, server.accept()[0] as accepted:
+            assert accepted.getpeername() == client.getsockname()
+
+
+@pytest.mark.parametrize("given", [{"variables": {"HF_TOKEN": "hf_x"}}, {"extra_args": ["--api-key", "hf_x"]}])
+def test_a_configuration_takes_no_secret(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"(HF_TOKEN|--api-key) is a secret.*environment"):
+        VllmConfig(model=POLICY, **given)
+    VllmConfig(model=POLICY, variables={"TOKENIZERS_PARALLELISM": "false"}, extra_args=("--max-num-batched-tokens", "8192"))
 
 
 class Engine:
