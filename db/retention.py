@@ -5,8 +5,9 @@
     responses  models' answers, likewise
     runs       all but the newest, and what no run uses any more (db/run_removal.py)
 
-A step is one transaction of ``BATCH`` rows or one run: readers never wait, writers for a moment, and a kill between two steps
-leaves a valid store, of which the next call takes the rest. What a writer holds just now is in use and is left out.
+A step is one transaction of ``BATCH`` rows, one run, or all begun ones: readers never wait, writers for a moment, and a kill
+between two steps leaves a valid store, of which the next call takes the rest. What a writer holds just now is in use and is left
+out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, tuple_
 
 from db.last_used import Remembered
-from db.run_removal import count_old_runs, delete_old_runs
+from db.run_removal import Forget, count_old_runs, delete_old_runs, nothing_else, old_runs
 from db.session import RUNS, reading, writing
 from db.tables import ResponseSeries, StartedRun, VerdictRow
 from models.retention import Kind, Retention, Unused, unused_before
@@ -47,14 +48,19 @@ def find_unused(engine: Engine, retention: Retention, now: datetime | None = Non
     return found
 
 
-def delete_unused(engine: Engine, retention: Retention, now: datetime | None = None) -> list[Unused]:
-    """Take it away. Raises StoreUnavailable; what was deleted until then stays deleted."""
+def unused_runs(engine: Engine, retention: Retention, now: datetime | None = None) -> list[str]:
+    """Ids of the runs that would go, begun ones first. Raises StoreUnavailable."""
+    with reading(engine) as connection:
+        begun = [] if retention.begun_days is None else _old_begun(connection, retention.begun_days, now or datetime.now(UTC))
+        return [*begun, *([] if retention.keep_runs is None else old_runs(connection, retention.keep_runs))]
+
+
+def delete_unused(engine: Engine, retention: Retention, now: datetime | None = None, forget: Forget = nothing_else) -> list[Unused]:
+    """Take it away, ``forget`` first for every run. Raises StoreUnavailable; what was deleted until then stays deleted."""
     now = now or datetime.now(UTC)
     gone = []
     if retention.begun_days is not None:
-        with writing(engine, RUNS) as connection:
-            done = connection.execute(delete(StartedRun).where(_began_before(retention.begun_days, now)))
-            gone.append(Unused("begun", done.rowcount, 0))
+        gone.append(Unused("begun", _delete_begun(engine, retention.begun_days, now, forget), 0))
     with reading(engine) as connection:
         oldest = _oldest_begun(connection, retention, now)
     for kind, table, days in _remembered(retention):
@@ -63,7 +69,7 @@ def delete_unused(engine: Engine, retention: Retention, now: datetime | None = N
     if retention.keep_runs is not None:
         with reading(engine) as connection:
             rows, size = count_old_runs(connection, retention.keep_runs)
-        gone.append(Unused("runs", delete_old_runs(engine, retention.keep_runs), size if rows else 0))
+        gone.append(Unused("runs", delete_old_runs(engine, retention.keep_runs, forget), size if rows else 0))
     return gone
 
 
@@ -77,6 +83,17 @@ def _remembered(retention: Retention) -> list[tuple[Kind, Remembered, int]]:
 
 def _began_before(days: int, now: datetime) -> ColumnElement[bool]:
     return StartedRun.created < now - timedelta(days=days)
+
+
+def _old_begun(connection: Connection, days: int, now: datetime) -> list[str]:
+    return list(connection.scalars(select(StartedRun.run_id).where(_began_before(days, now)).order_by(StartedRun.created)))
+
+
+def _delete_begun(engine: Engine, days: int, now: datetime, forget: Forget) -> int:
+    with writing(engine, RUNS) as connection:  # none of them can finish meanwhile
+        for run_id in _old_begun(connection, days, now):
+            forget(run_id)
+        return connection.execute(delete(StartedRun).where(_began_before(days, now))).rowcount
 
 
 def _oldest_begun(connection: Connection, retention: Retention, now: datetime) -> tuple[str, datetime] | None:

@@ -6,6 +6,7 @@ waits. A kill in between leaves whole runs and, at worst, samples that no run us
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, select
@@ -15,6 +16,8 @@ from db.session import RUNS, reading, writing
 from db.tables import Base, Generator, PassMatrixRow, ProblemRow, Run, RunProblem, SampleItem, SampleSet, Source
 from models.errors import InputError
 
+Forget = Callable[[str], None]
+"""Takes what else there is of a run, by its id, before its rows go; what it raises keeps them."""
 BATCH = 20_000
 """Rows a transaction of what no run uses: about a second on a million."""
 SHARED: tuple[tuple[type[Base], InstrumentedAttribute[Any], tuple[InstrumentedAttribute[Any], ...]], ...] = (
@@ -24,6 +27,10 @@ SHARED: tuple[tuple[type[Base], InstrumentedAttribute[Any], tuple[InstrumentedAt
     (ProblemRow, ProblemRow.digest, (RunProblem.problem_digest,)),
 )
 """What runs share: (table, its key, the columns that use it), from the outside in."""
+
+
+def nothing_else(_run_id: str) -> None:
+    """A run is its rows."""
 
 
 def old_runs(connection: Connection, keep: int) -> list[str]:
@@ -42,13 +49,11 @@ def count_old_runs(connection: Connection, keep: int) -> tuple[int, int]:
     return len(old), sum(sizes.get(run_id, 0) for run_id in old)
 
 
-def delete_old_runs(engine: Engine, keep: int) -> int:
-    """Remove all but the ``keep`` newest and what only they used; returns how many went. Raises InputError below 0."""
-    if keep < 0:
-        raise InputError(f"prune: keep {keep}: expected 0 or more")
+def delete_old_runs(engine: Engine, keep: int, forget: Forget = nothing_else) -> int:
+    """Remove all but the ``keep`` newest and what only they used; returns how many went."""
     with reading(engine) as connection:
         old = old_runs(connection, keep)
-    gone = sum(_delete(engine, run_id) for run_id in reversed(old))
+    gone = sum(_delete(engine, run_id, forget) for run_id in reversed(old))
     delete_unreferenced(engine)
     return gone
 
@@ -60,8 +65,9 @@ def delete_run(engine: Engine, run_id: str) -> None:
     delete_unreferenced(engine)
 
 
-def _delete(engine: Engine, run_id: str) -> int:
+def _delete(engine: Engine, run_id: str, forget: Forget = nothing_else) -> int:
     with writing(engine, RUNS) as connection:
+        forget(run_id)
         return connection.execute(delete(Run).where(Run.run_id == run_id)).rowcount
 
 

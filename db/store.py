@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, select, update
 from db import responses, retention, run_removal, sizes, verdicts
 from db.export import export_run
 from db.run_reader import find_run_id, read_metrics, read_run
+from db.run_removal import Forget, nothing_else
 from db.run_writer import check_record, insert_run
 from db.schema import ensure_schema
 from db.session import RUNS, make_engine, parse_url, reading, writing
@@ -82,17 +83,20 @@ class SqlStore:
         """Remove a run, by its full id, and what only it used. Raises InputError for an unknown id, StoreUnavailable."""
         run_removal.delete_run(self._engine, run_id)
 
-    def prune(self, keep: int) -> int:
-        """Remove all but the ``keep`` newest runs; returns how many went. Raises InputError for a negative number."""
-        return run_removal.delete_old_runs(self._engine, keep)
-
     def find_unused(self, what: Retention) -> list[Unused]:
         """What ``delete_unused`` would take: rows and bytes a kind. Raises StoreUnavailable."""
         return retention.find_unused(self._engine, what)
 
-    def delete_unused(self, what: Retention) -> list[Unused]:
-        """Take away what nobody uses, in small steps beside executing runs; what went, a kind. Raises StoreUnavailable."""
-        return retention.delete_unused(self._engine, what)
+    def unused_runs(self, what: Retention) -> list[str]:
+        """Ids of the runs that ``delete_unused`` would take. Raises StoreUnavailable."""
+        return retention.unused_runs(self._engine, what)
+
+    def delete_unused(self, what: Retention, forget: Forget = nothing_else) -> list[Unused]:
+        """Take away what nobody uses, in small steps beside executing runs; what went, a kind. Raises StoreUnavailable.
+
+        ``forget``: takes what else there is of a run, by its id, before its rows go; what it raises keeps them.
+        """
+        return retention.delete_unused(self._engine, what, forget=forget)
 
     def sizes(self) -> Sizes:
         """Rows and bytes of every table. Raises StoreUnavailable."""

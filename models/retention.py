@@ -15,13 +15,14 @@ from pydantic import Field
 
 from models.types import Record
 
-Kind = Literal["runs", "begun", "verdicts", "responses"]
+Kind = Literal["runs", "begun", "verdicts", "responses", "files"]
 
 COSTS: dict[Kind, str] = {
     "runs": "the runs themselves, for ever: reports, comparisons and baselines that read them",
     "begun": "`coderm runs resume` does not find them; their samples and cells stay until they are unused",
     "verdicts": "the cells are executed again when a run asks for them",
     "responses": "the model is asked again: GPU time or tokens, and other answers than before",
+    "files": "the pages of these runs on this machine; copies in MLflow stay there",
 }
 
 
@@ -30,6 +31,7 @@ NAMES: dict[Kind, str] = {
     "begun": "begun and not finished runs",
     "verdicts": "known cells, a row a solution",
     "responses": "stored answers of models, a row a prompt",
+    "files": "files of runs that go: reports and Data Docs",
 }
 MIB = 1 << 20
 

@@ -10,18 +10,22 @@ from prefect.artifacts import create_table_artifact
 from models.retention import MIB, Retention, retention_rows
 from tasks.caching import ONCE
 from tasks.resources import open_database
+from tasks.run_files import delete_unused
 from tasks.settings import load_settings
 from tasks.structured_log import note, start_log
 
 
 @task(name="prune-database", **ONCE)
 def prune_database(what: Retention) -> dict[str, Any]:
-    """Delete what nobody uses. Returns rows a kind, and MiB on disk before and after. Raises StoreUnavailable."""
+    """Delete what nobody uses, and the files of runs that go. Returns rows a kind, and MiB of the database before and after.
+
+    Raises StoreUnavailable, and UnavailableError for a file that cannot be removed.
+    """
     settings = load_settings()
     start_log(settings.root / "log", settings.log_level)
     with open_database(settings) as store:
         before = store.sizes().total
-        gone = store.delete_unused(what)
+        gone = delete_unused(store, settings.root, what)
         after = store.sizes().total
     disk = {"mib_before": round(before / MIB, 1), "mib_after": round(after / MIB, 1)}
     create_table_artifact(retention_rows(gone), key="prune", description=f"what retention took; on disk, MiB: {disk}")

@@ -14,6 +14,7 @@ from models.config import RunConfig
 from models.matrix import SandboxIdentity
 from tasks.caching import ONCE
 from tasks.resources import open_database, open_executor, open_generator
+from tasks.run_files import docs_dir, report_path
 from tasks.settings import Settings, load_settings
 from tasks.structured_log import note, start_log
 
@@ -46,12 +47,12 @@ class RunHeader:
     @property
     def report_path(self) -> Path:
         """Where the run's page goes."""
-        return self.settings.root / "reports" / f"{self.run_id}.html"
+        return report_path(self.settings.root, self.run_id)
 
     @property
     def docs_dir(self) -> Path:
-        """Where this run's Data Docs go; a folder a run, since parallel writers damage a shared one."""
-        return self.settings.root / "data-docs" / self.run_id
+        """Where its Data Docs go."""
+        return docs_dir(self.settings.root, self.run_id)
 
     def provenance(self) -> dict[str, str]:
         """For the books."""

@@ -38,10 +38,13 @@ def status(
     if not _print_schema():
         return
     from tasks.resources import open_database
+    from tasks.run_files import find_unused
+    from tasks.settings import load_settings
 
+    what = Retention(begun_days=days, verdicts_unused_days=days, responses_unused_days=days)
     with open_database(migrate=False) as store:
         sizes = store.sizes()
-        unused = store.find_unused(Retention(begun_days=days, verdicts_unused_days=days, responses_unused_days=days))
+        unused = find_unused(store, load_settings().root, what)
     free = f", {sizes.free / MIB:.1f} of them free (coderm db prune --vacuum --yes)" if sizes.free else ""
     rows = ((t.name, t.rows, None if t.size is None else round(t.size / MIB, 1)) for t in sizes.tables)
     print_table(f"{sizes.total / MIB:.1f} MiB on disk{free}", ("table", "rows", "MiB"), rows)
@@ -67,25 +70,31 @@ def prune(
 ) -> None:
     """Delete what nobody uses any more, in small steps: runs may execute meanwhile. Without --yes nothing goes.
 
-    What a begun run may need to go on stays, however old it is, for as long as the begun run does.
+    With a run go its report and its Data Docs on this machine. What a begun run may need to go on stays, however old it is, for as
+    long as the begun run does.
 
     Example: coderm db prune --verdicts-unused-days 90 --responses-unused-days 365 --begun-days 30 --yes
     """
     from models.errors import InputError
     from tasks.resources import open_database
+    from tasks.run_files import delete_unused, find_unused, run_files
+    from tasks.settings import load_settings
 
     what = Retention(verdicts_unused_days=verdicts, responses_unused_days=responses, begun_days=begun, keep_runs=keep_runs)
     if what == Retention() and not vacuum:
         raise InputError(
             "db prune: expected at least one of --verdicts-unused-days, --responses-unused-days, --begun-days, --keep-runs"
         )
-    with open_database() as store:
+    settings = load_settings()
+    with open_database(settings) as store:
         if not yes:
-            _print_unused("would go", store.find_unused(what))
+            _print_unused("would go", find_unused(store, settings.root, what))
+            for path in (path for run_id in store.unused_runs(what) for path in run_files(settings.root, run_id)):
+                typer.echo(path)
             typer.echo("nothing was deleted: add --yes", err=True)
             return
         before = store.sizes()
-        _print_unused("gone", store.delete_unused(what))
+        _print_unused("gone", delete_unused(store, settings.root, what))
         if vacuum:
             store.vacuum()
         after = store.sizes()
@@ -106,6 +115,7 @@ def check(
     """
     from tasks.openable import stored_opener, with_openers
     from tasks.resources import open_database
+    from tasks.run_files import docs_dir
     from tasks.settings import load_settings
     from tasks.validate_data import docs_index, failures_table
     from tasks.validate_database import check_database
@@ -113,12 +123,12 @@ def check(
     settings = load_settings()
     with open_database(settings) as store:
         run_id = None if run is None else store.find_run(run)
-    docs_dir = settings.root / "data-docs" / (run_id or "database")
-    found = [with_openers(result, stored_opener) for result in check_database(settings, docs_dir, run_id)]
+    docs = docs_dir(settings.root, run_id or "database")
+    found = [with_openers(result, stored_opener) for result in check_database(settings, docs, run_id)]
     columns = ("severity", "expected", "unexpected", "sample", "open")
     rows = [[row[column] for column in columns] for result in found for row in failures_table(result)]
     print_table(f"{len(rows)} of {sum(r.evaluated for r in found)} expectations failed", columns, rows)
-    typer.echo(f"Data Docs {docs_index(docs_dir)}", err=True)
+    typer.echo(f"Data Docs {docs_index(docs)}", err=True)
     if not all(result.passed for result in found):
         raise typer.Exit(1)
 

@@ -87,11 +87,16 @@ def _short(value: object) -> object:
 
 @app.command("prune")
 def prune(keep: Annotated[int, typer.Option("--keep", min=0, help="newest runs that stay")]) -> None:
-    """Delete all but the newest runs; cached verdicts stay. Example: coderm runs prune --keep 30"""
+    """Delete all but the newest runs, with their reports and Data Docs; known cells stay. Example: coderm runs prune --keep 30"""
+    from models.retention import Retention
     from tasks.resources import open_database
+    from tasks.run_files import delete_unused
+    from tasks.settings import load_settings
 
-    with open_database() as store:
-        typer.echo(f"{store.prune(keep)} runs deleted")
+    settings = load_settings()
+    with open_database(settings) as store:
+        gone = {unused.kind: unused.rows for unused in delete_unused(store, settings.root, Retention(keep_runs=keep))}
+    typer.echo(f"{gone['runs']} runs deleted, and {gone.get('files', 0)} files of theirs")
 
 
 @app.command("samples")
@@ -131,9 +136,10 @@ def report(run: RunId, out: Annotated[Path | None, typer.Option("--out", help="f
     """Write one self-contained HTML page of a run. Example: coderm report 20261123-0045 --out report.html"""
     from tasks.report import write_report
     from tasks.resources import open_database
+    from tasks.run_files import report_path
     from tasks.settings import load_settings
 
     settings = load_settings()
     with open_database(settings) as store:
         record = store.load_run(run)
-    typer.echo(write_report(record, out or settings.root / "reports" / f"{record.run_id}.html"))
+    typer.echo(write_report(record, out or report_path(settings.root, record.run_id)))

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from db.store import SqlStore, open_store
 from models.errors import InputError
 from models.ports import CachedCell, RunStore, VerdictCache
+from models.retention import Retention
 from models.run_record import GateResult, RunRecord
 from models.types import Verdict
 from tests.contracts.store_records import empty_record, full_record, plain, run_records
@@ -139,11 +140,10 @@ def test_delete_removes_what_only_that_run_used(store: SqlStore) -> None:
 def test_prune_keeps_the_newest(store: SqlStore) -> None:
     for hour in range(4):
         store.save_run(replace(empty_record(f"r{hour}"), created_at=f"2026-01-01T0{hour}:00:00+00:00"))
-    assert store.prune(keep=2) == 2
+    keep_two = Retention(keep_runs=2)
+    assert [gone.rows for gone in store.delete_unused(keep_two)] == [2]
     assert [run["run_id"] for run in store.list_runs()] == ["r3", "r2"]
-    assert store.prune(keep=2) == 0
-    with pytest.raises(InputError, match="expected 0 or more"):
-        store.prune(keep=-1)
+    assert [gone.rows for gone in store.delete_unused(keep_two)] == [0]
 
 
 def _row_counts(store: SqlStore) -> dict[str, int]:

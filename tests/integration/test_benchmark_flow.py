@@ -293,6 +293,7 @@ def test_the_commands_on_a_stored_run(server: None, bench: Path, capsys: pytest.
 
     from flows.__main__ import run
     from flows.benchmark import benchmark
+    from tasks.settings import load_settings
 
     run_id = benchmark(config(bench))["run_id"]
     capsys.readouterr()
@@ -315,7 +316,13 @@ def test_the_commands_on_a_stored_run(server: None, bench: Path, capsys: pytest.
     assert len(cells) == 3 * 4 * 4
     assert (cells.verdict == "passed").sum() == 27
     assert "newest" in said("db", "status")
-    assert "1 runs deleted" in said("runs", "prune", "--keep", "0")
+    home = load_settings().root
+    left_to_others = {home / "reports" / f"{run_id}0.html", home / "data-docs" / "database" / "page"}
+    for path in left_to_others:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert "1 runs deleted, and " in said("runs", "prune", "--keep", "0")
+    assert {p for name in ("reports", "data-docs") for p in (home / name).rglob("*") if p.is_file()} == left_to_others
 
 
 def test_a_dry_run_says_what_it_would_take_and_runs_nothing(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
