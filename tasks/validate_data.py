@@ -129,18 +129,24 @@ def open_context(docs_dir: Path, secrets: Mapping[str, str] | None = None) -> An
     Raises UnavailableError when the folder cannot be written.
     """
     default_environment({"GX_ANALYTICS_ENABLED": "false"})
+    values = {name: unsubstituted(value) for name, value in (secrets or {}).items()}
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     try:
         docs_dir.mkdir(parents=True, exist_ok=True)
-        context = gx.get_context(mode="file", project_root_dir=str(docs_dir), runtime_environment=dict(secrets or {}))
+        context = gx.get_context(mode="file", project_root_dir=str(docs_dir), runtime_environment=values)
     except OSError as error:
         raise UnavailableError(
             f"Data Docs cannot be written under {docs_dir} ({error.strerror}); set CODERM_HOME to a folder that can"
         ) from error
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return context
+
+
+def unsubstituted(secret: str) -> str:
+    r"""What Great Expectations reads as ``secret``: it makes ``$`` of every ``\$``, also in what it has put in for a name."""
+    return secret.replace("$", r"\$")
 
 
 def _failure(result: Any, index: str, frame: pd.DataFrame | None) -> dict[str, Any]:

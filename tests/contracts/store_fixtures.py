@@ -21,8 +21,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 START_S = 60
+GUARDED = "guarded"
+"""A role of this name needs its password; others need none."""
+PASSWORD = r"a\$a${aa}\\$$%b\\"
+"""What Great Expectations, a URL or a format could take for something of theirs."""
 
 
 def program(name: str) -> str | None:
@@ -59,6 +64,8 @@ class PostgresServer:
         self._quiet = {"cwd": self.home, "env": env, "start_new_session": True, **as_user}
         options = ["-A", "trust", "-U", "coderm", "-E", "UTF8", "--no-sync"]
         subprocess.run([initdb, "-D", str(self.home / "data"), *options], check=True, capture_output=True, **self._quiet)
+        access = self.home / "data" / "pg_hba.conf"
+        access.write_text(f"local all {GUARDED} scram-sha-256\n" + access.read_text())
         settings = [
             "listen_addresses=",
             "fsync=off",
@@ -116,6 +123,16 @@ def postgres_url(postgres_socket: Path) -> Iterator[str]:
         admin.execute(f"CREATE DATABASE {name}")
         yield f"postgresql+psycopg://coderm@/{name}?host={postgres_socket}"
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def guarded(postgres_socket: Path) -> Iterator[tuple[str, str]]:
+    """(role, password), both needed to log in; asked for before the database, which goes first."""
+    with psycopg.connect(host=str(postgres_socket), user="coderm", dbname="postgres", autocommit=True) as admin:
+        role = sql.Identifier(GUARDED)
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}").format(role, PASSWORD))
+        yield GUARDED, PASSWORD
+        admin.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
 @pytest.fixture

@@ -5,14 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from db.integrity import Expected, expected_of
 from db.session import writing
 from db.store import SqlStore, open_store
+from models.errors import StoreUnavailable
 from models.run_record import GateResult
 from tasks.settings import Settings
+from tasks.validate_data import unsubstituted
 from tasks.validate_database import check_database
 from tests.contracts.store_records import full_record
 
@@ -76,6 +81,27 @@ def test_what_was_saved_is_found_and_the_password_stays_out_of_every_file(
     written = [p for p in (tmp_path / "docs").rglob("*") if p.is_file()]
     assert any("stored-problems" in p.read_text(errors="replace") for p in written)
     assert not [p for p in written if SECRET.encode() in p.read_bytes()]
+
+
+@given(st.text(st.sampled_from(r"$\{}:@/% aA_1|é")) | st.text())
+@settings(max_examples=300)
+def test_great_expectations_reads_a_secret_as_it_is(secret: str) -> None:
+    from great_expectations.core.config_substitutor import _ConfigurationSubstitutor
+
+    substitute = _ConfigurationSubstitutor().substitute_config_variable
+    assert substitute("${NAME}", {"NAME": unsubstituted(secret), "a": "other"}) == secret
+
+
+@pytest.mark.postgres
+def test_any_password_logs_in(guarded: tuple[str, str], postgres_url: str, tmp_path: Path) -> None:
+    role, password = guarded
+    for spelled in (password.replace("%", "%25"), quote(password)):
+        url = postgres_url.replace("coderm@", f"{role}:{spelled}@")
+        with open_store(url) as opened:
+            opened.save_run(full_record())
+        assert all(gate.passed for gate in check_database(settings_of(url, tmp_path), tmp_path / "docs"))
+    with pytest.raises(StoreUnavailable, match="Great Expectations cannot connect"):
+        check_database(settings_of(postgres_url.replace("coderm@", f"{role}:wrong@"), tmp_path), tmp_path / "docs")
 
 
 def test_every_damage_is_found_and_names_its_run_and_task(store: SqlStore, database_url: str, tmp_path: Path) -> None:
