@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import assert_never
@@ -12,7 +12,7 @@ from models.backend_config import BackendConfig, OpenAIConfig, ReplayConfig, Tra
 from models.backends.engine_pool import EnginePool
 from models.backends.openai_compat import OpenAIGenerator
 from models.backends.replay import ReplayGenerator
-from models.backends.stored import StoredGenerator
+from models.backends.stored import OnOpen, StoredGenerator
 from models.backends.transformers_local import TransformersGenerator
 from models.backends.vllm_managed import VllmGenerator
 from models.backends.vllm_server import VllmServer
@@ -43,10 +43,10 @@ def with_slots(config: SandboxConfig, slots: int) -> SandboxConfig:
 
 
 @contextmanager
-def open_stored_generator(config: BackendConfig, on_open: Callable[[float], None] = lambda _seconds: None) -> Iterator[Generator]:
+def open_stored_generator(config: BackendConfig, on_open: OnOpen = lambda _began, _ended: None) -> Iterator[Generator]:
     """The model behind a configuration, open, with the memory of this machine's store where it is a live one.
 
-    ``on_open`` is told how many seconds it took until a live one could be asked: to load it, or to switch to it.
+    ``on_open`` is told when a live one was loaded, or switched to.
     """
     if isinstance(config, ReplayConfig):
         with open_generator(config) as replay:

@@ -12,6 +12,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 from models.fingerprint import digest_text
@@ -38,25 +39,29 @@ Wanted = Literal["auto"] | int
 
 @dataclass
 class Switches:
-    """Seconds in which a model was brought onto the GPU, first starts included. ``asleep``: it comes back without a restart."""
+    """When a model was brought onto the GPU, first starts included. ``asleep``: it comes back without a restart."""
 
     asleep: bool = False
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    spans: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
 
-    def record(self, kind: str, seconds: float) -> None:
-        """One model was opened: "solution" or "test"."""
-        self.seconds[kind].append(seconds)
+    def record(self, kind: str, began: float, ended: float) -> None:
+        """One model was opened: "solution" or "test". Seconds of one clock."""
+        self.spans[kind].append((began, ended))
 
     @property
     def total_s(self) -> float:
-        """All of them."""
-        return sum(map(sum, self.seconds.values()))
+        """Time in which one was: two models that wait for one engine wait for one start."""
+        total, until = 0.0, -math.inf
+        for began, ended in sorted(chain.from_iterable(self.spans.values())):
+            total += max(0.0, ended - max(began, until))
+            until = max(until, ended)
+        return total
 
     @property
     def expected_s(self) -> float:
         """The next one: as the ones so far; first starts count where models do not sleep, or have not yet."""
-        again = [s for seconds in self.seconds.values() for s in seconds[1:]]
-        first = [seconds[0] for seconds in self.seconds.values()]
+        seconds = [[ended - began for began, ended in spans] for spans in self.spans.values()]
+        again, first = [s for of_model in seconds for s in of_model[1:]], [of_model[0] for of_model in seconds]
         if self.asleep:
             return _mean(again) if again else SLEEP_SHARE * _mean(first)
         return _mean(again + first)

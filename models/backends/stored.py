@@ -22,6 +22,9 @@ from models.extraction.extract import extract
 from models.ports import Generator, ResponseStore
 from models.run_record import Generation, GenerationRequest, GeneratorIdentity, Response, Sample
 
+OnOpen = Callable[[float, float], None]
+"""(began, ended): monotonic seconds in which a model was loaded, or switched to."""
+
 
 class StoredGenerator:
     """Same port, fewer draws."""
@@ -31,9 +34,9 @@ class StoredGenerator:
         inner: Generator,
         store: ResponseStore,
         extraction: ExtractionVersion,
-        on_open: Callable[[float], None] = lambda _seconds: None,
+        on_open: OnOpen = lambda _began, _ended: None,
     ) -> None:
-        """``inner`` is not open yet; ``extraction`` is its own; ``on_open`` is told the seconds that opening it took, if it is."""
+        """``inner`` is not open yet; ``extraction`` is its own; ``on_open`` is told when it is opened."""
         self._inner, self._store, self._extraction, self._on_open = inner, store, extraction, on_open
         self._stack = ExitStack()
         self._opened: Generator | None = None
@@ -76,7 +79,7 @@ class StoredGenerator:
         if self._opened is None:
             began = time.monotonic()
             self._opened = self._stack.enter_context(self._inner)
-            self._on_open(time.monotonic() - began)
+            self._on_open(began, time.monotonic())
         return self._opened
 
     def _missing(

@@ -88,7 +88,9 @@ class Timed:
     def __call__(self) -> Iterator[Generator]:
         self.busy_s = 0.0
         if self.switch_s and self.gpu.holds != self.kind:
-            self.switches.record(self.kind, slept(self.switch_s))
+            began = time.monotonic()
+            slept(self.switch_s)
+            self.switches.record(self.kind, began, time.monotonic())
             self.gpu.holds = self.kind
         yield self  # type: ignore[misc]
 
@@ -125,7 +127,7 @@ def simulate(recording: Recording, case: Case, longest_s: float) -> Outcome:
     gpu, worked, switches, switch_s = Gpu(), [0.0], Switches(), (case.switch or 0.0) * gpu_s
     gpu.holds = "solution"
     if switch_s:
-        switches.seconds["solution"] = [switch_s]  # what its start is known to have taken
+        switches.record("solution", -switch_s, 0.0)  # what its start is known to have taken
     models = [
         Timed(kind, gpu, {t: r[f"{kind}s_chars"] / chars * gpu_s for t, r in recording.items()}, switch_s, switches)
         for kind in ("solution", "test")

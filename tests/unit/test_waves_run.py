@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
+from pathlib import Path
+from typing import Self
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.backend_config import VllmConfig
+from models.backends.engine_pool import EnginePool
 from models.backends.stored import StoredGenerator
 from models.errors import BackendUnavailable
 from models.extraction.extract import extract
@@ -48,7 +53,7 @@ def asked(kind: str, problem: Problem, _solutions: SolutionSet | None = None) ->
     return GenerationRequest(task_id=problem.task_id, kind=kind, prompt=problem.prompt, n=3, seed=0)  # type: ignore[arg-type]
 
 
-def run(memory: Memory, policy: Drawing, generator: Drawing, waves: WavePlan, *, together: bool = False) -> Drawn:
+def run(memory: Memory, policy: Drawing, generator: Drawing, waves: WavePlan, *, together: bool = False, ahead: int = 2) -> Drawn:
     def stored(model: Drawing, kind: str) -> Callable[[], AbstractContextManager[Generator]]:
         return lambda: StoredGenerator(model, memory, "ast-2", partial(waves.switches.record, kind))
 
@@ -59,7 +64,7 @@ def run(memory: Memory, policy: Drawing, generator: Drawing, waves: WavePlan, *,
         cells_of=lambda problem, solutions, drawn: matrix_job(solutions, kept_tests(drawn), Limits(), problem),
         label_limits=None,
         together=together,
-        ahead=2,
+        ahead=ahead,
         waves=waves,
     )
     return overlap(plan, stored(policy, "solution"), stored(generator, "test"), execute)
@@ -81,7 +86,7 @@ def test_a_run_that_broke_off_in_its_second_wave_asks_only_for_what_is_missing()
     assert len(policy.asked) == 12 - 7
     assert len(generator.asked) == 12 - 4
     assert policy.opened == 2  # the first wave is known
-    assert len(plan.switches.seconds["solution"]) == 2
+    assert len(plan.switches.spans["solution"]) == 2
     assert texts(drawn.solutions) == texts(whole.solutions)
     assert texts(drawn.tests) == texts(whole.tests)
     assert set(drawn.matrices) == set(PROBLEMS)
@@ -120,7 +125,7 @@ def test_waves_hold_every_problem_once_whatever_is_measured(
         for i in range(count)
     ]
     sandbox = SharedSandbox(execute, None)  # type: ignore[arg-type]
-    waves, seen = Waves(problems, WavePlan(wanted, switches=Switches(seconds={"solution": [1.0]})), sandbox), list[str]()
+    waves, seen = Waves(problems, WavePlan(wanted, switches=Switches(spans={"solution": [(0.0, 1.0)]})), sandbox), list[str]()
     while waves.more:
         wave: list[str] = []
         for problem in waves.next_wave():
@@ -136,6 +141,37 @@ def test_waves_hold_every_problem_once_whatever_is_measured(
     assert wanted == "auto" or waves.begun <= wanted
 
 
+def test_an_engine_that_both_models_wait_for_starts_once(tmp_path: Path) -> None:
+    """The policy knows all but one problem, so that the generator asks at once too."""
+    starts: list[VllmConfig] = []
+
+    class Engine:
+        alive = True
+
+        def __init__(self, config: VllmConfig, _state: Path) -> None:
+            starts.append(config)
+
+        def __enter__(self) -> None:
+            time.sleep(0.2)
+
+        def __exit__(self, *_error: object) -> None:
+            """Nothing to end."""
+
+    class Leasing(Drawing):
+        def __enter__(self) -> Self:
+            leases.enter_context(pool.lease(config, tmp_path))
+            return super().__enter__()
+
+    memory, pool = Memory(), EnginePool(Engine)  # type: ignore[arg-type]
+    config = VllmConfig.model_validate({"type": "vllm", "model": "m", "revision": "r"})
+    with StoredGenerator(Drawing(), memory, "ast-2") as stored:
+        list(stored.generate([asked("solution", problem) for problem in list(PROBLEMS.values())[:11]]))
+    with ExitStack() as leases:
+        drawn = run(memory, policy := Leasing(), generator := Leasing(1.0), WavePlan(), together=True, ahead=12)
+    assert (len(starts), policy.opened, generator.opened) == (1, 1, 1)
+    assert 0 < drawn.switch_s <= drawn.wall_s
+
+
 def drawn_for(problem: Problem) -> Generation:
     return extract(asked("solution", problem), [Response(text="x")] * 3, "ast-2")
 
@@ -144,9 +180,11 @@ def test_the_next_switch_is_as_the_last_ones_and_cheaper_where_models_sleep() ->
     for asleep, before, again, after in ((False, 30.0, 9.0, 23.0), (True, 30.0 * SLEEP_SHARE, 5.0, 5.0)):
         switches = Switches(asleep)
         assert switches.expected_s == 0
-        switches.record("solution", 40.0)
-        switches.record("test", 20.0)
+        switches.record("solution", 0.0, 40.0)
+        switches.record("test", 40.0, 60.0)
         assert switches.expected_s == before
-        switches.record("solution", again)
+        switches.record("solution", 60.0, 60.0 + again)
         assert switches.expected_s == after
         assert switches.total_s == 60.0 + again
+        switches.record("test", 1.0, 61.0)
+        assert switches.total_s == 60.0 + again, "what passes at one time passes once"
