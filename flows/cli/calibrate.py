@@ -31,10 +31,10 @@ def difficulty(
     """
     from pydantic import ValidationError
 
+    from flows.cli.local_prefect import open_prefect
     from models.calibrate_config import DifficultyCalibration
     from models.errors import InputError
     from tasks.read_config import first_error
-    from tasks.settings import load_settings, prefect_home
 
     data = {"run": run, "problems": problems, "solutions": solutions, "labels": labels}
     given = {"type": type_, "data": data, "states": states, "nll": nll, "out": out, "folds": folds, "seed": seed}
@@ -42,7 +42,7 @@ def difficulty(
         config = DifficultyCalibration.model_validate(given)
     except ValidationError as error:
         raise InputError(first_error(error)) from None
-    prefect_home(load_settings())
+    open_prefect()
     from flows.calibrate import calibrate_difficulty
     from tasks.wait_for_records import wait_for_records
 

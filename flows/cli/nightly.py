@@ -21,11 +21,11 @@ def regression(
 
     Example: coderm regression nightly.toml
     """
+    from flows.cli.local_prefect import open_prefect
     from tasks.read_config import read_config
-    from tasks.settings import load_settings, prefect_home
 
     parsed = read_config(config, set_ or [])
-    prefect_home(load_settings())
+    open_prefect()
     from flows.regression import regression as regression_flow
     from tasks.judge_regression import verdict_line
 

@@ -47,9 +47,9 @@ def run(
 
 def start(config: RunConfig, resume: str | None = None) -> None:
     """Run the flow and print where its results are; ``resume``: id of a begun run."""
-    from tasks.settings import load_settings, prefect_home
+    from flows.cli.local_prefect import open_prefect
 
-    home = prefect_home(load_settings())
+    home = open_prefect()
     from flows.benchmark import benchmark
     from tasks.progress import without_known_tracebacks
     from tasks.wait_for_records import wait_for_records

@@ -77,9 +77,9 @@ def promote(
 
     Example: coderm models promote challenger
     """
-    from tasks.settings import load_settings, prefect_home
+    from flows.cli.local_prefect import open_prefect
 
-    prefect_home(load_settings())
+    open_prefect()
     from flows.promote import promote as promote_flow
 
     done = promote_flow(version, margin, force, reason)
@@ -102,10 +102,10 @@ def compare(
     Example: coderm compare champion challenger
     """
     from flows.cli.decide import check_format
-    from tasks.settings import load_settings, prefect_home
+    from flows.cli.local_prefect import open_prefect
 
     check_format(format_)
-    prefect_home(load_settings())
+    open_prefect()
     from flows.compare import compare as compare_flow
 
     done = compare_flow(a, b, benchmark or [], margin)

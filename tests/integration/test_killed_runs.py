@@ -201,6 +201,27 @@ def test_a_killed_serve_takes_its_server_with_it(tmp_path: Path) -> None:
         wait_until_gone(below)
 
 
+def test_a_killed_run_takes_its_ephemeral_server_with_it(tmp_path: Path, repo_root: Path) -> None:
+    state = {"CODERM_HOME": str(tmp_path / "home"), "HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path / "prefect")}
+    environment = {**os.environ, **state, "PYTHONPATH": str(repo_root)}
+    command = [sys.executable, "-m", "flows", "demo", "--sandbox", "process"]
+    with (tmp_path / "log").open("w") as log:
+        demo = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+
+    def servers() -> set[int]:
+        found = subprocess.run(["pgrep", "-f", "server.api.server:create_app"], capture_output=True, text=True, check=False)
+        return set(map(int, found.stdout.split())) & descendants(demo.pid)
+
+    try:
+        wait_until(lambda: stored_cells(tmp_path / "home") or demo.poll() is not None, "it does not begin")
+        below = descendants(demo.pid)
+        assert servers(), (tmp_path / "log").read_text()
+    finally:
+        demo.kill()
+        demo.wait()
+    wait_until_gone(below)
+
+
 def test_an_alarm_is_in_the_log_and_an_event(prefect_server: str, client: SyncPrefectClient, tmp_path: Path) -> None:
     from tasks.persist_run import ALARM_EVENT, raise_alarms
     from tasks.structured_log import start_log
