@@ -71,7 +71,7 @@ def _drawn(config: RunConfig, shards: Sequence[Shard]) -> list[Shard]:
             partial(open_stored_generator, backend, partial(plan.waves.switches.record, kind))
             for kind, backend in (("solution", config.policy), ("test", config.tests))
         )
-        drawn = overlap(plan, policy, generator, execute, stage.advance)
+        drawn = overlap(plan, policy, generator, execute, stage.advance, engine_pool().abandon)
     done = stage.operations + Operations(levels=drawn.levels)
     return [_filled(config, shard, drawn, done if at == 0 else None) for at, shard in enumerate(shards)]
 

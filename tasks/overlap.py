@@ -75,11 +75,17 @@ class Drawn:
 
 
 def overlap(
-    plan: Plan, policy: OpenModel, generator: OpenModel, execute: Execute, advance: Callable[[int], None] = lambda _count: None
+    plan: Plan,
+    policy: OpenModel,
+    generator: OpenModel,
+    execute: Execute,
+    advance: Callable[[int], None] = lambda _count: None,
+    abandon: Callable[[], None] = lambda: None,
 ) -> Drawn:
     """Run the plan; ``advance`` counts finished steps, of ``plan.steps``.
 
-    Raises the first failure of any part, once the others have stopped; stored samples and cells are kept.
+    Raises the first failure of any part, once the others have stopped; stored samples and cells are kept. An interrupt calls
+    ``abandon``, which ends what the models are at: nobody will take it, and it may be minutes.
     """
     began = time.monotonic()
     work = _Work(plan, execute, advance)
@@ -87,8 +93,10 @@ def overlap(
         tasks = [pool.submit(work.guarded, step) for step in work.steps(policy, generator)]
         try:
             work.sandbox.run(lambda: not all(task.done() for task in tasks))
-        except BaseException:
+        except BaseException as error:
             work.stop.set()
+            if not isinstance(error, Exception):
+                abandon()
             raise
     _raise_first(tasks)
     return work.finished(time.monotonic() - began)

@@ -42,6 +42,7 @@ class EnginePool:
         """``start``: what makes a server for a configuration and a state folder."""
         self._start = start or VllmServer
         self._engines: dict[str, _Engine] = {}
+        self._starting: VllmServer | None = None
         self._holders = 0
         self._lock = threading.Lock()
 
@@ -56,6 +57,12 @@ class EnginePool:
             with self._lock:
                 self._holders -= 1
                 self._settle()
+
+    def abandon(self) -> None:
+        """End all engines at once, used ones and one that is starting included: whoever waits for them hears that they are gone."""
+        starting = [self._starting] if self._starting else []
+        for server in [*starting, *(engine.server for engine in list(self._engines.values()))]:  # unlocked: a start holds the lock
+            server.__exit__(None, None, None)
 
     @contextmanager
     def lease(self, config: VllmConfig, state: Path) -> Iterator[VllmServer]:
@@ -79,9 +86,10 @@ class EnginePool:
                 self._make_room(other, engine, sleep=engine.sleeps)
         found = self._engines.get(key)
         if found is None:
-            server = self._start(config, state)
+            self._starting = server = self._start(config, state)
             server.__enter__()
             found = self._engines[key] = _Engine(server, config.sleep)
+            self._starting = None
         elif found.asleep:
             found.server.wake_up()
             found.asleep = False

@@ -25,7 +25,8 @@ from models.errors import BackendUnavailable, CodeRMError
 POLL_S = 0.5
 LAST_WORDS_S = 10.0
 """More than the keeper takes to end what a dead server leaves."""
-VARIABLES = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+VARIABLES = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "VLLM_API_KEY": ""}
+"""No key: one that is meant for another server would be asked of the run itself."""
 SLEEP_VARIABLES = {"VLLM_SERVER_DEV_MODE": "1"}
 """Without it vLLM's server has no /sleep and /wake_up. What else it opens (/collective_rpc, /reset_prefix_cache) is on loopback."""
 TAIL_BYTES = 200_000

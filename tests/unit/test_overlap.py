@@ -129,6 +129,26 @@ def test_turns_draw_what_one_turn_draws(wanted: Wanted) -> None:
     assert drawn.gpu_s == sum(drawn.busy_s.values())
 
 
+@pytest.mark.parametrize(("error", "ended"), [(KeyboardInterrupt, True), (SandboxUnavailable, False)])
+def test_an_interrupt_ends_what_the_models_are_at_and_a_failure_waits_for_it(error: type[BaseException], ended: bool) -> None:
+    at_work, gone, failed = threading.Event(), threading.Event(), threading.Event()
+
+    def draw(_task: str) -> None:
+        if policy.drawn:  # the first goes to the sandbox, where the error is
+            at_work.set()
+            assert (gone if ended else failed).wait(20)
+
+    def failing(_jobs: Iterable[MatrixJob]) -> Iterator[PassMatrix]:
+        assert at_work.wait(20)
+        failed.set()
+        raise error("x")
+
+    policy = Model(draw)
+    with pytest.raises(error):
+        overlap(plan(), policy, Model(), failing, abandon=gone.set)
+    assert gone.is_set() == ended
+
+
 def test_cells_run_while_the_policy_has_its_second_turn() -> None:
     ran = threading.Event()
     policy = Model()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +193,7 @@ def test_one_model_after_the_other() -> None:
 def test_only_a_server_with_sleep_mode_has_its_endpoints() -> None:
     assert variables(VllmConfig(model="a", sleep=True))["VLLM_SERVER_DEV_MODE"] == "1"
     assert "VLLM_SERVER_DEV_MODE" not in variables(VllmConfig(model="a"))
+    assert variables(VllmConfig(model="a"))["VLLM_API_KEY"] == ""
     assert variables(VllmConfig(model="a", variables={"DO_NOT_TRACK": "0"}))["DO_NOT_TRACK"] == "0"
 
 
@@ -212,6 +215,34 @@ def test_without_a_holder_an_engine_ends_with_its_user_and_a_dead_one_is_replace
             server.alive = False  # type: ignore[misc]
         visit(pool, a)
     assert diary[2:] == ["start a", "stop a", "start a", "stop a"]
+
+
+def test_an_interrupt_ends_engines_in_use_and_the_one_that_is_starting() -> None:
+    diary: list[str] = []
+    loading, ended = threading.Event(), threading.Event()
+
+    class Slow(Engine):
+        """Loads until it is ended."""
+
+        def __enter__(self) -> Engine:
+            super().__enter__()
+            loading.set()
+            assert ended.wait(20)
+            raise BackendUnavailable("ended while it loaded")
+
+        def __exit__(self, *_: object) -> None:
+            super().__exit__()
+            ended.set()
+
+    pool = EnginePool(lambda c, _state: Slow(c, diary) if c.model == "slow" else Engine(c, diary))  # type: ignore[arg-type, return-value]
+    with pool.lease(VllmConfig(model="a"), Path()) as used, ThreadPoolExecutor(1) as others:
+        start = others.submit(visit, pool, VllmConfig(model="slow"))
+        assert loading.wait(20)
+        pool.abandon()
+        with pytest.raises(BackendUnavailable, match="while it loaded"):
+            start.result(20)
+        assert not used.alive
+    assert diary[:2] == ["start a", "start slow"]
 
 
 def test_the_shipped_configuration_for_a_gpu_is_valid(repo_root: Path) -> None:
