@@ -6,6 +6,7 @@ A start costs about 25 s, so whoever can shares ``engine`` (one a worker of pyte
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -28,5 +29,8 @@ def model() -> str:
 def engine(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     state, pool = tmp_path_factory.mktemp("engine"), EnginePool()
     config = VllmConfig.model_validate(managed(model, lora=write_adapter(state / "adapter")))
-    with pool.hold(), pool.lease(config, state) as server:
+    with pool.hold(), ExitStack() as lease:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("VLLM_API_KEY", "meant for another server")
+            server = lease.enter_context(pool.lease(config, state))
         yield Engine(config, pool, server.base_url)

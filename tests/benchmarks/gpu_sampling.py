@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +40,8 @@ WHOLE_PROMPTS = "--no-enable-chunked-prefill"
 WARM_UP = 8
 """The warm-up round draws this share of the samples."""
 
-Rounds = list[tuple[int, float]]
-"""(output tokens, seconds) each."""
+Rounds = list[tuple[int, float, float]]
+"""(output tokens, seconds, CPU seconds of the engine's processes) each."""
 
 
 def bare(plan: dict[str, Any], chosen: argparse.Namespace) -> Rounds:
@@ -63,7 +62,7 @@ def bare(plan: dict[str, Any], chosen: argparse.Namespace) -> Rounds:
     if done.returncode:
         sys.exit(f"the bare engine failed:\n{done.stderr[-2000:]}")
     found = next(line for line in done.stdout.splitlines() if line.startswith("[["))  # the engine logs to stdout as well
-    return [(tokens, seconds) for tokens, seconds in json.loads(found)]
+    return [(tokens, seconds, computed) for tokens, seconds, computed in json.loads(found)]
 
 
 def ours(plan: dict[str, Any], chosen: argparse.Namespace) -> Rounds:
@@ -74,6 +73,7 @@ def ours(plan: dict[str, Any], chosen: argparse.Namespace) -> Rounds:
     from models.backends.stored import StoredGenerator
     from models.backends.vllm_managed import VllmGenerator
     from models.run_record import GenerationRequest
+    from tests.benchmarks.bare_engine import cpu_s, cpu_s_below
 
     engine = plan["engine"]
     config = VllmConfig(
@@ -94,23 +94,23 @@ def ours(plan: dict[str, Any], chosen: argparse.Namespace) -> Rounds:
                     GenerationRequest(task_id=str(at), kind="solution", prompt=text, n=n, seed=seed)
                     for at, (text, seed) in enumerate(zip(plan["prompts"], seeds, strict=True))
                 ]
-                before = http_cpu_s(Path(folder)) if rounds else 0.0
+                front = server_of(Path(folder)) if rounds else 0  # the warm-up starts it
+                before = (cpu_s(front), cpu_s_below(front)) if front else (0.0, 0.0)
                 began = time.monotonic()
                 tokens = sum(s.tokens_out for generation in generator.generate(requests) for s in generation.samples)
-                rounds.append((tokens, time.monotonic() - began))
-            computed = http_cpu_s(Path(folder)) - before
-    print(f"the server's HTTP process: {1e6 * computed / rounds[-1][0]:.1f} µs of CPU a token")
+                seconds, front = time.monotonic() - began, server_of(Path(folder))
+                rounds.append((tokens, seconds, cpu_s_below(front) - before[1]))
+            http_s = cpu_s(front) - before[0]
+    print(f"the server's HTTP process: {1e6 * http_s / tokens:.1f} µs of CPU a token")
     return rounds[1:]
 
 
-def http_cpu_s(state: Path) -> float:
-    """CPU seconds so far of the one process that all tokens pass through; the engine itself is another."""
+def server_of(state: Path) -> int:
+    """The process of the server that all tokens pass through; the engine's are below it."""
     from models.backends.engine_process import marked
 
     pids = marked({path.stem for path in (state / "engines").glob("*.json")})
-    server = next(pid for pid in pids if b"api_server" in Path(f"/proc/{pid}/cmdline").read_bytes())
-    user, system = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return next(pid for pid in pids if b"api_server" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
 def plan_of(chosen: argparse.Namespace, folder: str, turn: int) -> dict[str, Any]:
@@ -175,24 +175,25 @@ def report(chosen: argparse.Namespace) -> None:
     print(f"shape {chosen.shape}; {chosen.prompts} prompts, n = {chosen.n}, at most {chosen.max_tokens} tokens; T 0.8, top_p 0.95")
     print(f"seeds: one a sample, {'the same on both sides' if chosen.bare_seeds == 'same' else 'ours only'}")
     print(f"log-probabilities: bare none, ours {chosen.logprobs}{f'; both sides: {WHOLE_PROMPTS}' if chosen.cpu else ''}")
-    sides: dict[str, Callable[[dict[str, Any], argparse.Namespace], Rounds]] = {"bare engine": bare, "our sampling stage": ours}
+    sides = {"bare engine": bare, "our sampling stage": ours}
     measured: dict[str, Rounds] = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder), SHAPES[chosen.shape])
         for turn in range(chosen.turns):
             for name, side in sides.items():
                 measured[name] += side(plan_of(chosen, folder, turn), chosen)
-                print(
-                    f"turn {turn + 1}: {name}: "
-                    + ", ".join(f"{n:,} tokens in {s:.2f} s" for n, s in measured[name][-chosen.rounds :])
-                )
-    speeds = {name: statistics.median(tokens / seconds for tokens, seconds in rounds) for name, rounds in measured.items()}
-    print(f"{'':20} {'tokens a round':>15} {'seconds (median)':>17} {'tokens/s':>10}")
+                told = ", ".join(f"{n:,} tokens in {s:.1f} s" for n, s, _ in measured[name][-chosen.rounds :])
+                print(f"turn {turn + 1}: {name}: {told}")
+    speeds, costs = {}, {}
+    print(f"{'median of a round':20} {'tokens':>10} {'seconds':>10} {'tokens/s':>10} {'engine, CPU µs a token':>24}")
     for name, rounds in measured.items():
-        tokens, seconds = (statistics.median(column) for column in zip(*rounds, strict=True))
-        print(f"{name:20} {tokens:15,.0f} {seconds:17.2f} {speeds[name]:10,.0f}")
-    said = "(tiny: proves the script, no claim)" if chosen.shape == "tiny" else "(wanted: at least 95 %)"
-    print(f"ours / bare: {speeds['our sampling stage'] / speeds['bare engine']:.1%} {said}")
+        speeds[name] = statistics.median(tokens / seconds for tokens, seconds, _ in rounds)
+        costs[name] = statistics.median(1e6 * computed / tokens for tokens, _, computed in rounds)
+        tokens, seconds, _ = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(f"{name:20} {tokens:10,.0f} {seconds:10.2f} {speeds[name]:10,.0f} {costs[name]:24,.0f}")
+    said = " (tiny: proves the script, no claim)" if chosen.shape == "tiny" else " (wanted: at least 95 %)"
+    print(f"ours / bare: {speeds['our sampling stage'] / speeds['bare engine']:.1%}{said}")
+    print(f"the engine's CPU time a token, bare / ours: {costs['bare engine'] / costs['our sampling stage']:.1%}")
 
 
 if __name__ == "__main__":
