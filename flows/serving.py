@@ -14,10 +14,10 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from models.errors import UnavailableError
+from models.errors import InputError, UnavailableError
 from tasks.automations import REGRESSION, SILENT_RUNS, automation_file, make_automation
 from tasks.deployments import Deployment, deployments_file, read_deployments
-from tasks.prefect_server import deployment_ids, make_work_pools, scheduling_server, wait_for_schedules
+from tasks.prefect_server import CONTAINER_POOL, deployment_ids, make_work_pools, scheduling_server, wait_for_schedules
 from tasks.settings import load_settings
 from tasks.slots import make_limits
 
@@ -28,7 +28,7 @@ ANSWERING = "weekly-comparison"
 def serve_all(file: Path | None, only: list[str], limit: int, prepare_only: bool = False) -> None:
     """Serve until interrupted. Raises InputError for a wrong file, UnavailableError when the server does not schedule."""
     path, settings = deployments_file(file), load_settings()
-    entries = read_deployments(path, only)
+    entries = servable(path, only)
     with scheduling_server(settings.root / "log" / "prefect-server.log") as url:
         _say(f"Prefect   {url.removesuffix('/api')}")
         _say(f"slots     {', '.join(f'{name} {size}' for name, size in make_limits(settings).items())}")
@@ -37,6 +37,18 @@ def serve_all(file: Path | None, only: list[str], limit: int, prepare_only: bool
             _make_automations(path, entries)
             return
         _serve(path, entries, limit)
+
+
+def servable(path: Path, only: list[str]) -> list[Deployment]:
+    """Those whose runs may be processes of ours. Raises InputError for another one that was named."""
+    entries = read_deployments(path, only)
+    contained = [e.name for e in entries if e.pool == CONTAINER_POOL]
+    if only and contained:
+        raise InputError(
+            f"--only {contained[0]}: its runs are containers; expected a worker of theirs: "
+            f"`prefect worker start --pool {CONTAINER_POOL}`"
+        )
+    return [e for e in entries if e.pool != CONTAINER_POOL]
 
 
 def to_runner(entry: Deployment) -> RunnerDeployment:

@@ -130,7 +130,16 @@ def labels() -> dict[str, str]:
         "coderm.created": f"{time.time():.0f}",
         "coderm.pid": str(os.getpid()),
         "coderm.host": socket.gethostname(),
+        "coderm.pids": _pid_namespace(),
     }
+
+
+def _pid_namespace() -> str:
+    """Whose numbers a pid is from: two coordinators in containers may both be pid 7, also under the host's name."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # no Linux: there is one
+        return ""
 
 
 class DockerChannel:
@@ -214,8 +223,9 @@ def start_slot(client: Any, image: str, number: int, memory_mib: int, runtime: s
 
 
 def _is_dead(container_labels: dict[str, str]) -> bool:
-    """True when the process that started a container on this host is gone."""
-    if container_labels.get("coderm.host") != socket.gethostname():
+    """True when the process that started a container is gone; what another host or pid namespace started cannot be told."""
+    here = {"coderm.host": socket.gethostname(), "coderm.pids": _pid_namespace()}
+    if any(container_labels.get(name) != value for name, value in here.items()):
         return False
     try:
         os.kill(int(container_labels.get("coderm.pid", "0")), 0)

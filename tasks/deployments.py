@@ -20,7 +20,10 @@ FILE = Path("infra") / "prefect.yaml"
 
 @dataclass(frozen=True)
 class Deployment:
-    """One entry. ``module``, ``function``: where its flow is; ``description``: Markdown; ``crons``: (expression, timezone)."""
+    """One entry. ``module``, ``function``: where its flow is; ``description``: Markdown; ``crons``: (expression, timezone).
+
+    ``pool``: whose workers run it.
+    """
 
     name: str
     module: str
@@ -30,6 +33,7 @@ class Deployment:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     crons: tuple[tuple[str, str], ...] = ()
     concurrency: int | None = None
+    pool: str = ""
 
 
 def deployments_file(given: Path | None) -> Path:
@@ -74,6 +78,7 @@ def _deployment(path: Path, entry: Mapping[str, Any]) -> Deployment:
         parameters=_absolute(entry.get("parameters") or {}, path.parent.parent),
         crons=tuple((s["cron"], s.get("timezone", "UTC")) for s in schedules),
         concurrency=limit.get("limit") if isinstance(limit, Mapping) else limit,
+        pool=str((entry.get("work_pool") or {}).get("name", "")),
     )
 
 

@@ -8,6 +8,7 @@ really made.
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 import time
@@ -32,6 +33,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from models.backends.engine_process import EngineProcess, sweep
 from models.errors import UnavailableError
+from sandbox.docker_runtime import DOCKERFILES
 from tasks.settings import default_environment
 
 START_S = 180
@@ -39,8 +41,12 @@ START_S = 180
 PREFERRED_PORT = 4200
 UI = {"PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false"}
 """Unless told where, the UI looks for its server at port 4200 of the browser's own machine, whatever port it was started on."""
-WORK_POOLS = ("coderm-process", "coderm-shards")
+PROCESS_POOLS = ("coderm-process", "coderm-shards")
 """Of whole runs, and of their shards: with one pool, runs that wait for shards could fill it."""
+CONTAINER_POOL = "coderm-docker"
+"""Of runs in a container each. Its template leaves nothing but the memory to who starts a run: with Prefect's own, they may also
+mount the worker's disk and choose the image."""
+TEMPLATE = DOCKERFILES / "work-pool.json"
 RECORDS = "prefect-server"
 """Folder beside the log that names the servers that run."""
 
@@ -121,11 +127,14 @@ def wait_for_schedules(crons: Mapping[str, str], timeout_s: float = 60.0) -> dic
 
 
 def make_work_pools() -> None:
-    """The process pools that infra/prefect.yaml names; one that is there stays as it is."""
+    """The pools that infra/prefect.yaml names; one that is there stays as it is."""
+    pools = [WorkPoolCreate(name=name, type="process") for name in PROCESS_POOLS]
+    template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
+    pools.append(WorkPoolCreate(name=CONTAINER_POOL, type="docker", base_job_template=template))
     with get_client(sync_client=True) as client:
-        for name in WORK_POOLS:
+        for pool in pools:
             with suppress(ObjectAlreadyExists):
-                client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+                client.create_work_pool(pool)
 
 
 def deployment_ids(names: Sequence[str]) -> dict[str, str]:

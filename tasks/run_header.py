@@ -64,8 +64,15 @@ class RunHeader:
 
 
 def git_sha() -> str:
-    """Commit of the checkout this code runs from, with ``-dirty`` where it differs; ``unknown`` for an installed wheel."""
-    command = ["git", "-C", str(Path(__file__).resolve().parent), "describe", "--always", "--abbrev=40", "--dirty"]
+    """Commit of the checkout this code runs from, with ``-dirty`` where it differs; ``unknown`` for an installed wheel.
+
+    The image of flow runs has no git, but the commit that it was built from (``make flows-image``).
+    """
+    checkout = Path(__file__).resolve().parent.parent
+    built = checkout / "REVISION"
+    if built.is_file():
+        return built.read_text(encoding="utf-8").strip()
+    command = ["git", "-C", str(checkout / "tasks"), "describe", "--always", "--abbrev=40", "--dirty"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,6 +1,6 @@
 """What the whole suite shares: which parts this machine has. A missing part skips its tests with one line that says so.
 
-``CODERM_TEST_REQUIRE=docker,postgres,browser,engines`` (set by ``.ci/run``) turns such a skip into a failure.
+``CODERM_TEST_REQUIRE=docker,flows_image,postgres,browser,engines`` (set by ``.ci/run``) turns such a skip into a failure.
 """
 
 from __future__ import annotations
@@ -26,15 +26,23 @@ PUBLIC_DATA = ROOT.parent / "shared" / "data"
 @cache
 def missing(part: str) -> str | None:  # noqa: PLR0911 - one answer a part
     """Why the part is not there, or None."""
-    if part == "docker":
-        from sandbox.docker_runtime import connect
-        from sandbox.image import engine_answers, image_digest
+    from sandbox.docker_runtime import connect
+    from sandbox.image import engine_answers, image_digest
 
+    if part == "docker":
         if not engine_answers(None):
             return "no container engine answers; start one, or see `coderm doctor`"
         with closing(connect(None)) as client:
             found = image_digest(client, "coderm-sandbox:latest")
         return None if found else "no sandbox image; run `coderm sandbox build`"
+    if part == "flows_image":
+        if why := missing("docker"):
+            return why
+        with closing(connect(None)) as client:
+            found = image_digest(client, "coderm-flows:latest")
+        return (
+            None if found and os.geteuid() == 0 else "no image of flow runs, or no root for a second engine; run `make flows-image`"
+        )
     if part == "postgres":
         found = shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         return None if found else "no PostgreSQL programs; install PostgreSQL"
@@ -52,7 +60,7 @@ def missing(part: str) -> str | None:  # noqa: PLR0911 - one answer a part
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for part in ("docker", "postgres", "browser", "compose", "engines", "public_data"):
+    for part in ("docker", "flows_image", "postgres", "browser", "compose", "engines", "public_data"):
         if item.get_closest_marker(part) and (why := missing(part)):
             if part in os.environ.get("CODERM_TEST_REQUIRE", "").split(","):
                 pytest.fail(f"{part} is required here: {why}")

@@ -1,5 +1,8 @@
 """The command tree. Each group is a file beside this one; a command reads arguments, calls below, prints, and decides nothing."""
 
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
 from flows.cli import (
@@ -28,6 +31,21 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"coderm {metadata.version('coderm-flows')}")
+        raise typer.Exit
+
+
+@app.callback()
+def coderm(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print it and leave")] = False,
+) -> None:
+    """The frame of all commands: options that need none of them."""
+
+
 app.command("demo", rich_help_panel="Runs")(start.demo)
 app.command("run", rich_help_panel="Runs")(start.run)
 app.add_typer(runs.app, name="runs", rich_help_panel="Runs")

@@ -41,12 +41,12 @@ def run_demo(home: Path, server: str, *changes: str, **variables: str) -> subpro
     )
 
 
-def run_of(database: Path) -> Any:
-    """The one run that the database holds, comparable: without times and ids."""
+def run_of(database: Path | str) -> Any:
+    """The newest run that the database (a file, or a URL) holds, comparable: without times and ids."""
     from db.store import open_store
 
-    with open_store(f"sqlite:///{database}") as store:
-        (row,) = store.list_runs()
+    with open_store(database if isinstance(database, str) else f"sqlite:///{database}") as store:
+        row = store.list_runs()[0]
         run = store.load_run(row["run_id"])
         assert not store.started_runs()
     timeless = {t: replace(m, duration_ms=m.duration_ms * 0) for t, m in run.matrices.items()}

@@ -98,13 +98,16 @@ def test_containers_of_dead_sessions_are_removed(client: Any, monkeypatch: pytes
     labels = {**docker_runtime.labels(), "coderm.pid": str(ended.pid)}
     leaked = client.api.create_container(IMAGE, ["sleep", "100"], labels=labels)["Id"]
     mine = client.api.create_container(IMAGE, ["sleep", "100"], labels=docker_runtime.labels())["Id"]
+    contained = {**labels, "coderm.pids": "pid:[1]"}  # that pid is not here, but it was a container's, on the host's network
+    elsewhere = client.api.create_container(IMAGE, ["sleep", "100"], labels=contained)["Id"]
     try:
         assert docker_runtime.prune(client) >= 1
         there = {container["Id"] for container in client.api.containers(all=True, filters={"label": docker_runtime.LABEL})}
         assert leaked not in there
-        assert mine in there
+        assert {mine, elsewhere} <= there
     finally:
-        client.api.remove_container(mine, force=True)
+        for container in (mine, elsewhere):
+            client.api.remove_container(container, force=True)
 
 
 DRIVER = """

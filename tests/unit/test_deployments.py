@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,24 @@ def test_every_flow_that_is_deployed_is_watched_for_silence(repo_root: Path) -> 
     automation = read_automation(automation_file(SILENT_RUNS, path))
     related = automation.model_dump(mode="json")["trigger"]["match_related"]
     assert {flow_of(entry).name for entry in read_deployments(path)} <= set(related["prefect.resource.name"])
+
+
+def test_what_runs_in_containers_is_not_served_by_a_process(repo_root: Path) -> None:
+    from flows.serving import servable
+
+    path = repo_root / "infra/prefect.yaml"
+    assert {e.name for e in read_deployments(path)} - {e.name for e in servable(path, [])} == {"container"}
+    with pytest.raises(InputError, match="--only container: its runs are containers"):
+        servable(path, ["benchmark", "container"])
+
+
+def test_who_starts_a_run_in_a_container_chooses_its_memory_and_nothing_else() -> None:
+    from prefect_docker.worker import DockerWorkerJobConfiguration
+
+    from tasks.prefect_server import TEMPLATE
+
+    template = json.loads(TEMPLATE.read_text())
+    assert set(template["variables"]["properties"]) == {"memory"}
+    job = template["job_configuration"]
+    assert set(job) <= set(DockerWorkerJobConfiguration.model_fields)
+    assert [key for key, value in job.items() if "{{" in json.dumps(value)] == ["mem_limit", "memswap_limit"]
