@@ -23,9 +23,10 @@ not run, has no metric. The probe of the tests' quality (reference and mutants) 
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 
 from models.load import Level, SlotLoad, Timeline
 
@@ -54,16 +55,16 @@ class CellCounts:
     infra: int = 0
     timeouts: int = 0
 
+    def __add__(self, other: CellCounts) -> CellCounts:
+        """Both executions."""
+        return CellCounts(*map(operator.add, astuple(self), astuple(other)))
+
 
 @dataclass(frozen=True)
 class Operations:
     """One part of a run, plain data that travels with its shard; parts add up, in any order."""
 
-    cells: int = 0
-    reused: int = 0
-    executed: int = 0
-    infra: int = 0
-    timeouts: int = 0
+    counts: CellCounts = field(default_factory=CellCounts)
     retries: int = 0
     slots_lost: int = 0
     busy_s: float = 0.0
@@ -90,7 +91,7 @@ class Operations:
         return sum(ended - began for began, ended in self.spans.get(stage, ()))
 
 
-_SUMS = ("cells", "reused", "executed", "infra", "timeouts", "retries", "slots_lost", "busy_s", "slot_s")
+_SUMS = ("counts", "retries", "slots_lost", "busy_s", "slot_s")
 
 
 def of_stage(stage: str, began: float, levels: Mapping[str, Level] | None = None) -> Operations:
@@ -102,7 +103,7 @@ def of_sandbox(stage: str, began: float, counts: CellCounts, load: SlotLoad) -> 
     """A stage whose sandbox was open from ``began`` until now."""
     span = ((began, max(began, time.time())),)
     return Operations(
-        **vars(counts),
+        counts=replace(counts),
         retries=load.retries,
         slots_lost=load.lost,
         busy_s=load.busy_s,
@@ -126,19 +127,20 @@ def united(spans: Iterable[tuple[float, float]]) -> Spans:
 
 def operations_metrics(done: Operations, total_s: float) -> dict[str, float]:
     """The table above. ``total_s``: of the whole run."""
-    ran, open_s = done.cells - done.reused, done.seconds(SANDBOX)
+    cells, open_s = done.counts, done.seconds(SANDBOX)
+    ran = cells.cells - cells.reused
     counts = {
-        "cells": done.cells,
-        "cells_reused": done.reused,
-        "cells_executed": done.executed,
+        "cells": cells.cells,
+        "cells_reused": cells.reused,
+        "cells_executed": cells.executed,
         "retries": done.retries,
         "slots_lost": done.slots_lost,
     }
     shares = {
-        "reuse_share": (done.reused, done.cells),
-        "infra_error_share": (done.infra, ran),
-        "timeout_share": (done.timeouts, ran),
-        "cells_per_s": (done.cells, open_s),
+        "reuse_share": (cells.reused, cells.cells),
+        "infra_error_share": (cells.infra, ran),
+        "timeout_share": (cells.timeouts, ran),
+        "cells_per_s": (cells.cells, open_s),
         "slot_busy_share": (done.busy_s, done.slot_s),
         **{f"{name}_mean": (level.area, level.seconds) for name, level in done.levels.items()},
     }

@@ -242,9 +242,10 @@ def _note_execution(shard: int, done: Operations, matrices: Iterable[PassMatrix]
         found.update({v: int(np.count_nonzero(matrix.verdicts == v)) for v in found})
     level = logging.WARNING if found[Verdict.NOT_RUN] else logging.INFO
     seconds, shares = done.seconds("execute"), {verdict.label: count for verdict, count in found.items()}
-    counts = {"cells": done.cells, "reused": done.reused, "executed": done.executed, "seconds": round(seconds, 2)}
+    cells = done.counts
+    counts = {"cells": cells.cells, "reused": cells.reused, "executed": cells.executed, "seconds": round(seconds, 2)}
     broken = {"retries": done.retries, "slots_lost": done.slots_lost}
-    speed = {"cells_per_s": round(done.cells / max(seconds, 1e-3), 1)}
+    speed = {"cells_per_s": round(cells.cells / max(seconds, 1e-3), 1)}
     note("shard executed", level=level, shard=shard, **counts, **speed, **shares, **broken)
 
 

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Literal
 
 from models.fingerprint import digest_text
+from models.operations import united
 from models.run_record import Generation
 from models.types import Problem
 from models.waves import Paces, Standing, best_waves, next_wave
@@ -51,11 +52,7 @@ class Switches:
     @property
     def total_s(self) -> float:
         """Time in which one was: two models that wait for one engine wait for one start."""
-        total, until = 0.0, -math.inf
-        for began, ended in sorted(chain.from_iterable(self.spans.values())):
-            total += max(0.0, ended - max(began, until))
-            until = max(until, ended)
-        return total
+        return sum(ended - began for began, ended in united(chain.from_iterable(self.spans.values())))
 
     @property
     def expected_s(self) -> float:
