@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -119,7 +120,9 @@ def impatient(client: SyncPrefectClient, repo_root: Path, run: UUID) -> Iterator
     from tasks.automations import SILENT_RUNS, automation_file, read_automation
 
     shipped = read_automation(automation_file(SILENT_RUNS, repo_root / "infra/prefect.yaml"))
-    trigger = shipped.trigger.model_copy(update={"within": 10, "match": {"prefect.resource.id": f"prefect.flow-run.{run}"}})
+    trigger = shipped.trigger.model_copy(
+        update={"within": timedelta(seconds=10), "match": {"prefect.resource.id": f"prefect.flow-run.{run}"}}
+    )
     made = client.create_automation(shipped.model_copy(update={"name": f"silent-{run}", "trigger": trigger}))
     try:
         yield
