@@ -1,0 +1,147 @@
+"""What one expression says of two values, ``self`` (``me``) and ``other`` of a special method that is told what the test expects.
+
+Whose class it asks for, what of the one it relates to the same of the other, and what it reads of ``other`` whatever it is told.
+Knows nothing of statements and methods: which of these a method must hold, and where, is for ``judging`` to say.
+"""
+
+from __future__ import annotations
+
+import ast
+import datetime
+from collections import Counter, OrderedDict, defaultdict, deque
+from decimal import Decimal
+from fractions import Fraction
+from typing import Iterator, List  # noqa: UP035
+
+_PLAIN_TYPES = (
+    int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset, range, deque, Counter, OrderedDict, defaultdict,
+    Decimal, Fraction, datetime.datetime, datetime.timedelta, datetime.time, type(None), type, type(len), type(lambda: 0),
+)  # fmt: skip
+PLAIN_FIELDS = frozenset(name for kind in _PLAIN_TYPES for name in dir(kind))
+"""Attributes that plain values have."""
+
+
+def is_foreign(test: ast.expr, me: str, other: str, classes: frozenset[str]) -> bool:
+    """``not isinstance(other, Own)`` or ``type(other) is not type(self)``."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return is_own(test.operand, me, other, classes)
+    return _types_compared(test, me, other, (ast.NotEq, ast.IsNot))
+
+
+def is_own(test: ast.expr, me: str, other: str, classes: frozenset[str]) -> bool:
+    """``isinstance(other, Own)`` or ``type(other) is type(self)``."""
+    if isinstance(test, ast.Call) and name_of(test.func) == "isinstance" and len(test.args) == 2 and name_of(test.args[0]) == other:
+        return name_of(test.args[1]) in classes or _class_of(test.args[1]) == me
+    return _types_compared(test, me, other, (ast.Eq, ast.Is))
+
+
+def same(test: ast.expr, me: str, other: str) -> bool:
+    """``self is other``."""
+    return isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is) and _sides(test) == {me, other}
+
+
+def own_object(value: ast.expr | None, me: str, classes: frozenset[str]) -> bool:
+    """``self``, ``NotImplemented``, or a new instance of one of the solution's own classes."""
+    if isinstance(value, ast.Name):
+        return value.id in (me, "NotImplemented")
+    return isinstance(value, ast.Call) and (name_of(value.func) in classes or _class_of(value.func) == me)
+
+
+def negation(value: ast.expr | None, me: str, other: str) -> bool:
+    """``not self == other``."""
+    if not isinstance(value, ast.UnaryOp):
+        return False
+    inner = value.operand
+    return isinstance(inner, ast.Compare) and isinstance(inner.ops[0], ast.Eq) and _sides(inner) == {me, other}
+
+
+def relation(
+    value: ast.expr | None,
+    me: str,
+    other: str,
+    guarded: bool,
+    classes: frozenset[str],
+    operators: tuple[type[ast.cmpop], ...],
+) -> bool:
+    """A conjunction in which own instances alone come to the relations, and each relates self to other."""
+    if value is None:
+        return False
+    terms: List[ast.expr] = list(value.values) if isinstance(value, ast.BoolOp) and isinstance(value.op, ast.And) else [value]  # noqa: UP006
+    related = False
+    for term in terms:
+        if is_own(term, me, other, classes):
+            guarded = True
+        elif _symmetric(term, me, other, operators) and (guarded or reads_first(term, other)):
+            guarded = related = True
+        else:
+            return False
+    return related
+
+
+def reads_first(value: ast.expr | None, other: str) -> bool:
+    """It always reads a field of ``other`` that no plain value has."""
+    return value is not None and any(
+        isinstance(n, ast.Attribute) and name_of(n.value) == other and n.attr not in PLAIN_FIELDS for n in _evaluated(value)
+    )
+
+
+def _class_of(node: ast.expr) -> str | None:
+    """x of ``type(x)`` and ``x.__class__``."""
+    if isinstance(node, ast.Call) and name_of(node.func) == "type" and len(node.args) == 1:
+        return name_of(node.args[0])
+    return name_of(node.value) if isinstance(node, ast.Attribute) and node.attr == "__class__" else None
+
+
+def _types_compared(test: ast.expr, me: str, other: str, operators: tuple[type[ast.cmpop], ...]) -> bool:
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.ops[0], operators):
+        return False
+    return {_class_of(test.left), _class_of(test.comparators[0])} == {me, other}
+
+
+def _sides(test: ast.Compare) -> set[str | None]:
+    return {name_of(test.left), name_of(test.comparators[0])} if len(test.ops) == 1 else set()
+
+
+def name_of(node: ast.expr) -> str | None:
+    """x of ``x``."""
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _symmetric(term: ast.expr, me: str, other: str, operators: tuple[type[ast.cmpop], ...]) -> bool:
+    """``E(self) == E(other)`` for one expression E, or ``all(… for … in zip(E(self), E(other)))``."""
+    if isinstance(term, ast.Compare) and len(term.ops) == 1:
+        if not isinstance(term.ops[0], operators):
+            return False
+        left, right = term.left, term.comparators[0]
+    else:
+        pair = _zipped(term)
+        if pair is None:
+            return False
+        left, right = pair
+    mine, theirs = f"id={me!r}", f"id={other!r}"
+    swapped = ast.dump(left).replace(mine, "\0").replace(theirs, mine).replace("\0", theirs)
+    return swapped == ast.dump(right) and (mine in swapped or theirs in swapped)
+
+
+def _zipped(term: ast.expr) -> list[ast.expr] | None:
+    """a and b of ``all(… for … in zip(a, b))``."""
+    inner = term.args[0] if isinstance(term, ast.Call) and name_of(term.func) == "all" and len(term.args) == 1 else None
+    if not isinstance(inner, ast.GeneratorExp) or len(inner.generators) != 1 or inner.generators[0].ifs:
+        return None
+    pair = inner.elt
+    if not isinstance(pair, ast.Compare) or not isinstance(pair.ops[0], ast.Eq) or len(_sides(pair)) != 2:
+        return None
+    source = inner.generators[0].iter
+    return source.args if isinstance(source, ast.Call) and name_of(source.func) == "zip" and len(source.args) == 2 else None
+
+
+def _evaluated(node: ast.AST) -> Iterator[ast.AST]:
+    """Parts of an expression that are evaluated whatever the others give."""
+    yield node
+    if isinstance(node, (ast.IfExp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        return
+    parts = [node.values[0]] if isinstance(node, ast.BoolOp) else list(ast.iter_child_nodes(node))
+    if isinstance(node, ast.Compare):
+        parts = [node.left, node.comparators[0]]
+    for part in parts:
+        yield from _evaluated(part)
