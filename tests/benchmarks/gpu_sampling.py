@@ -31,7 +31,7 @@ SHAPES = {
 SHAPES["8b"] |= {"num_key_value_heads": 8, "vocab_size": 128256, "max_position_embeddings": 8192}
 SHAPES["200m"] |= {"num_key_value_heads": 8, "vocab_size": 32000, "max_position_embeddings": 1024}
 SHAPES["tiny"] |= {"num_key_value_heads": 2, "vocab_size": 4096, "max_position_embeddings": 1024}
-SIZES = {"8b": (32, 100, 512), "200m": (4, 32, 96), "tiny": (8, 64, 128)}
+SIZES = {"8b": (32, 100, 512), "200m": (4, 32, 48), "tiny": (8, 32, 128)}
 """Prompts, samples of each, tokens a sample."""
 CPU_VARIABLES = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
 """One thread: two that wait for each other on a busy core are many times slower."""
