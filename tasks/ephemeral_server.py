@@ -26,10 +26,12 @@ class GuardedServer(SubprocessASGIServer):
     def _run_uvicorn_command(self) -> subprocess.Popen[Any]:
         server = super()._run_uvicorn_command()
         self._end_guard()
-        # out of the terminal's group, whose Ctrl-C is for the others
+        # out of the terminal's group, whose Ctrl-C is for the others, and without our pipes, whose end somebody may wait for
         self._guard = subprocess.Popen(
             [sys.executable, "-I", str(GUARD), str(os.getpid()), str(server.pid)],
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         return server
