@@ -1,4 +1,4 @@
-"""What one run of the ``benchmark-shard`` deployment is asked to do, and the checks of the worker that takes it.
+"""What one run of the ``benchmark-shard`` deployment is asked to do, and the checks of the worker that takes it, or of a cluster's.
 
 An order names the run and a slice of its problems; the configuration is in the run's database, so nothing large travels. The worker
 puts only content-addressed things into that database: responses, verdicts, cells of labels. Hence whoever asks next finds them
@@ -22,7 +22,7 @@ from tasks.caching import ONCE
 from tasks.load_problems import load_problems
 from tasks.resources import open_database, open_executor
 from tasks.run_header import RunHeader
-from tasks.settings import load_settings
+from tasks.settings import Settings, load_settings
 from tasks.shard import Shard
 from tasks.structured_log import note, start_own_log
 
@@ -65,14 +65,7 @@ def take_order(order: ShardOrder) -> tuple[RunConfig, Shard]:
     """The run's configuration and the shard, still without samples. Raises InputError, UnavailableError."""
     settings = load_settings()
     start_own_log()
-    with open_database(settings) as store:
-        try:
-            config = RunConfig.model_validate(store.started_run(order.run)[1])
-        except InputError:
-            raise UnavailableError(
-                f"the database {settings.shown_database} of this worker knows no run {order.run}: "
-                "set CODERM_DATABASE_URL to the one of the run that asks"
-            ) from None
+    config = _begun(order.run, settings)
     with open_executor(config.sandbox, settings) as executor:
         found = executor.context(config.sandbox.limits).identity
     if found != order.sandbox:
@@ -82,6 +75,23 @@ def take_order(order: ShardOrder) -> tuple[RunConfig, Shard]:
         )
     note("shard begun", run=order.run, shard=order.shard, problems=order.count)
     return config, _sliced(config, order)
+
+
+@task(name="find-run", task_run_name="find-run-{shard.index}", **ONCE)
+def find_run(config: RunConfig, shard: Shard, run: str) -> None:  # noqa: ARG001 - a stage
+    """On a cluster's worker, a shard each, before any work. Raises UnavailableError where its database is not the run's."""
+    _begun(run, load_settings())
+
+
+def _begun(run: str, settings: Settings) -> RunConfig:
+    with open_database(settings) as store:
+        try:
+            return RunConfig.model_validate(store.started_run(run)[1])
+        except InputError:
+            raise UnavailableError(
+                f"the database {settings.shown_database} of this worker knows no run {run}: "
+                "set CODERM_DATABASE_URL to the one of the run that asks"
+            ) from None
 
 
 def _sliced(config: RunConfig, order: ShardOrder) -> Shard:

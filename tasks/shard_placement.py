@@ -10,6 +10,7 @@ from models.errors import InputError
 from tasks.run_header import RunHeader
 from tasks.shard import Shard
 from tasks.shard_deployment import Ahead
+from tasks.shard_orders import find_run
 from tasks.shard_runner import Beside, InTurn
 from tasks.task_runners import open_runner
 
@@ -26,6 +27,9 @@ def shard_runner(header: RunHeader, config: RunConfig, shards: Sequence[Shard]) 
         yield ahead
     elif settings.task_runner != "none":
         with open_runner(settings) as opened:
-            yield Beside(opened, settings, header.sandbox)
+            beside = Beside(opened, settings, header.sandbox)
+            if beside.elsewhere:
+                beside.each(find_run, config, shards, held=None, run=header.run_id)
+            yield beside
     else:
         yield InTurn()

@@ -1,20 +1,23 @@
 """The Prefect task runner that the settings name, started and ended: threads, processes, Dask or Ray, ours or one that runs.
 
 Decides how many workers, and that a run which ends early takes them with it: shards in threads end at their next cell, in
-processes by SIGTERM, and what they had finished is in the store. Refuses in one line a library that is not installed, and a
-cluster that does not answer or has no worker.
+processes by SIGTERM, and what they had finished is in the store; on a cluster they go to their end, and no other begins. Refuses
+in one line a library that is not installed, and a cluster that does not answer or has no worker; one that lost its workers later is
+waited for, which is said.
 """
 
 from __future__ import annotations
 
 import logging
 import multiprocessing
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import get_client
@@ -24,9 +27,12 @@ from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 from models.errors import InputError, UnavailableError
 from tasks.progress import CALLED_OFF
 from tasks.settings import Settings, default_environment
+from tasks.structured_log import note
 
 CONNECT_S = 30
 """For a cluster to answer and to have a worker."""
+LOOK_S, PATIENCE_S = 5.0, 60.0
+"""How often a Dask cluster is asked whether it has workers, and how long it may have none before that is said."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +80,16 @@ def _dask(settings: Settings) -> OpenedRunner:
 
 
 def _ray(settings: Settings) -> OpenedRunner:
+    """Ray's clusters ask for the token in ``~/.ray`` where there is one; its client (``ray://``) offers it only when told to."""
     default_environment({"RAY_USAGE_STATS_ENABLED": "0"})
+    if not settings.task_runner_address or (Path.home() / ".ray" / "auth_token").exists():
+        default_environment({"RAY_AUTH_MODE": "token"})
     prefect_ray, ray = _library("prefect_ray", "ray"), _library("ray", "ray")
     lost = (ray.exceptions.RayError,)
+    quiet = {"log_to_driver": False, "configure_logging": False}
     if settings.task_runner_address:
-        return OpenedRunner(prefect_ray.RayTaskRunner(address=settings.task_runner_address), lost)
-    cluster = {"num_cpus": settings.task_workers, "include_dashboard": False, "log_to_driver": False, "configure_logging": False}
+        return OpenedRunner(prefect_ray.RayTaskRunner(address=settings.task_runner_address, init_kwargs=quiet), lost)
+    cluster = {"num_cpus": settings.task_workers, "include_dashboard": False, **quiet}
     return OpenedRunner(prefect_ray.RayTaskRunner(init_kwargs=cluster), lost)
 
 
@@ -112,12 +122,40 @@ def _started(opened: OpenedRunner, settings: Settings) -> Iterator[None]:
     with _answering(settings):
         opened.runner.__enter__()
     try:
-        if settings.task_runner == "dask":
-            with _answering(settings):
-                opened.runner.client.wait_for_workers(1, timeout=CONNECT_S)
-        yield
+        if settings.task_runner != "dask":
+            yield
+            return
+        with _answering(settings):
+            opened.runner.client.wait_for_workers(1, timeout=CONNECT_S)
+        with watched(opened.runner.client, settings.task_runner_address or "this machine"):
+            yield
     finally:
         opened.runner.__exit__(None, None, None)
+
+
+@contextmanager
+def watched(client: Any, where: str) -> Iterator[None]:
+    """Says once on stderr that a Dask cluster has been without workers for a while: it keeps its tasks for the next one."""
+    over = threading.Event()
+    watch = threading.Thread(target=_watch, args=(client, where, over), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watch.join(CONNECT_S)
+
+
+def _watch(client: Any, where: str, over: threading.Event) -> None:
+    alone_s = 0.0
+    while alone_s < PATIENCE_S and not over.wait(LOOK_S):
+        try:
+            alone_s = 0.0 if client.nthreads() else alone_s + LOOK_S
+        except (OSError, RuntimeError):  # the scheduler is gone: whoever waits for a shard raises that
+            return
+    if not over.is_set():
+        note("the cluster has no worker", level=logging.WARNING, cluster=where)
+        sys.stderr.write(f"the Dask cluster at {where} has had no worker for {PATIENCE_S:g} s: start one, and the run goes on\n")
 
 
 @contextmanager

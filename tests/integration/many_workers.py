@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import NullPool, create_engine
 
 from models.operations import TIMELINE, results_of
 from tests.contracts.store_records import plain
@@ -23,6 +23,10 @@ SMALL = (*SHARDS, "sandbox.runtime=process", "sandbox.limits.timeout_s=20", "lab
 """Limits that no cell comes near: those are not stored, and the machine may be busy. For the same reason no ground truth by inputs,
 whose cells are grouped by how long the reference took (models/input_truth.py); the first three problems have none."""
 
+SECONDS = {f"sampling/{kind}/{name}" for kind in ("solution", "test") for name in ("seconds", "tokens_per_s")}
+SECONDS |= {"sampling/busy_share", "sampling/wall_ratio", "sampling/switch_seconds"}
+"""What a live model's time makes of a run."""
+
 
 def demo(*changes: str) -> Any:
     """The configuration."""
@@ -31,37 +35,47 @@ def demo(*changes: str) -> Any:
     return read_config(DEMO, [*SMALL, *changes])
 
 
-def run_demo(home: Path, server: str, *changes: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """``coderm run`` with its state in ``home`` against a Prefect server."""
+def run_demo(
+    home: Path, server: str, *changes: str, resume: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """``coderm run``, or ``coderm runs resume``, with its state in ``home`` against a Prefect server."""
     settings = [word for change in (*SMALL, *changes) for word in ("--set", change)]
+    words = ["runs", "resume", resume] if resume else ["run", str(DEMO), *settings]
     base = {"CODERM_HOME": str(home), "PREFECT_API_URL": server, "PREFECT_HOME": str(home / "prefect"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "flows", "run", str(DEMO), *settings]
+    command = [sys.executable, "-m", "flows", *words]
     return subprocess.run(
         command, env={**os.environ, **base, **variables}, capture_output=True, text=True, check=False, timeout=600
     )
 
 
-def run_of(database: Path | str) -> Any:
-    """The newest run that the database (a file, or a URL) holds, comparable: without times and ids."""
+def store_of(home: Path) -> str:
+    """URL of the database that is there unless another was asked for."""
+    return f"sqlite:///{home / 'coderm.db'}"
+
+
+def run_of(database: str) -> Any:
+    """The newest run of the database at this URL, comparable: without times and ids. Nothing else was begun and not ended."""
     from db.store import open_store
 
-    with open_store(database if isinstance(database, str) else f"sqlite:///{database}") as store:
+    with open_store(database) as store:
         row = store.list_runs()[0]
         run = store.load_run(row["run_id"])
         assert not store.started_runs()
     timeless = {t: replace(m, duration_ms=m.duration_ms * 0) for t, m in run.matrices.items()}
     digests = {name: value for name, value in run.provenance.items() if name.endswith("_digest")}
     curves = {name: rows for name, rows in run.budget_curves.items() if name != TIMELINE}
-    measured = replace(run, metrics=results_of(run.metrics), budget_curves=curves, provenance=digests)
+    gates = tuple(str(gate).replace(run.run_id, "") for gate in run.gates)
+    metrics = {name: value for name, value in results_of(run.metrics).items() if name not in SECONDS}
+    measured = replace(run, metrics=metrics, gates=gates, budget_curves=curves, provenance=digests)
     return plain(replace(measured, run_id="", created_at="", matrices=timeless))
 
 
-def known_cells(database: Path) -> dict[tuple[str, ...], tuple[Any, ...]]:
-    """Every known cell: context, solution and test → verdict, flags, output."""
+def known_cells(database: str) -> dict[tuple[str, ...], tuple[Any, ...]]:
+    """Every known cell at this URL: context, solution and test → verdict, flags, output."""
     from db.codec import decode_cells
 
-    with closing(sqlite3.connect(database)) as raw:
-        rows = raw.execute("SELECT context_key, solution_digest, codec, data FROM verdict_row").fetchall()
+    with create_engine(database, poolclass=NullPool).connect() as raw:
+        rows = raw.exec_driver_sql("SELECT context_key, solution_digest, codec, data FROM verdict_row").fetchall()
     return {
         (context, solution, test): (cell.verdict, cell.flags, cell.output)
         for context, solution, codec, data in rows

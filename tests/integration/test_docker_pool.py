@@ -19,7 +19,7 @@ from sandbox import docker_runtime
 from sandbox.docker_runtime import connect
 from tests.integration import container_pool
 from tests.integration.container_pool import prefect
-from tests.integration.many_workers import DEMO, demo, executed, run_demo, run_of
+from tests.integration.many_workers import DEMO, demo, executed, run_demo, run_of, store_of
 from tests.processes import ROOT, running, wait_until
 
 pytest_plugins = ["tests.servers", "tests.contracts.store_fixtures"]
@@ -75,7 +75,7 @@ def in_one_process(machine: Machine, prefect_server: str, tmp_path_factory: pyte
     home = tmp_path_factory.mktemp("one")
     done = run_demo(home, prefect_server, *machine.changes)
     assert done.returncode == 0, done.stderr
-    return run_of(home / "coderm.db")
+    return run_of(store_of(home))
 
 
 def test_a_run_in_a_container_leaves_what_one_process_leaves_and_its_secrets_stay_in_their_file(

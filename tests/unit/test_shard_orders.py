@@ -62,6 +62,15 @@ def test_a_worker_that_would_fill_another_store_refuses(ordered: Any, change: di
         take_order.fn(ordered[0].model_copy(update=change))
 
 
+def test_a_clusters_worker_with_another_database_refuses_before_it_works(ordered: Any) -> None:
+    from tasks.shard_orders import find_run, take_order
+
+    config, shard = take_order.fn(ordered[0])
+    find_run.fn(config, shard, "run-1")
+    with pytest.raises(UnavailableError, match="knows no run run-2: set CODERM_DATABASE_URL"):
+        find_run.fn(config, shard, "run-2")
+
+
 def test_before_an_allocation_a_shard_runs_what_its_policy_starts_with(ordered: Any) -> None:
     from models.types import TestSet, UnitTest
     from tasks.shard_orders import take_order, tests_to_run
