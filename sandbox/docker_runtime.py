@@ -35,6 +35,8 @@ SCRATCH_MIB = 64
 SUPERVISOR_MIB = 192
 """Memory of a container beyond a cell's own: supervisor 25, scratch 64, shared memory 16, the rest is page cache and room."""
 PIDS = 64
+LIMITS = {"MemoryLimit": "memory", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
+"""What `docker info` says of the limits that a slot cannot do without."""
 LABEL = "coderm.session"
 SESSION = uuid.uuid4().hex[:12]
 MEND = "start the engine and run `coderm sandbox build`, or choose --sandbox process"
@@ -110,6 +112,22 @@ def hardening(memory_mib: int, runtime: str | None = None) -> dict[str, Any]:
         "auto_remove": True,
         **({"runtime": runtime} if runtime else {}),
     }
+
+
+class Unlimited(SandboxUnavailable):
+    """The engine would run containers without their limits, and say so in a warning that nobody reads."""
+
+
+def check_limits(client: Any) -> None:
+    """Raises Unlimited for an engine that may not use cgroups, as rootless ones may not without cgroup v2 and systemd."""
+    with boundary("the engine cannot be asked for its limits"):
+        info = client.info()
+    lacking = [what for key, what in LIMITS.items() if info.get(key) is False]
+    if lacking:
+        raise Unlimited(
+            f"the container engine cannot limit the {', '.join(lacking)} of a container: expected one that may use cgroups "
+            "(a rootless engine: cgroup v2 with delegated controllers); or choose --sandbox process"
+        )
 
 
 def check_runtime(client: Any, runtime: str) -> None:

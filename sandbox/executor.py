@@ -38,7 +38,8 @@ START_ATTEMPTS = 3
 def open_executor(config: SandboxConfig, *, image: str, docker_host: str | None) -> Executor:
     """The executor that a configuration asks for. Raises SandboxUnavailable when it cannot be had.
 
-    ``auto``: containers when an engine answers and has the image, otherwise local processes and one warning on stderr.
+    ``auto``: containers when an engine answers and has the image, otherwise local processes and one warning on stderr. An engine
+    that cannot limit containers is refused: to take the processes instead, which are limited even less, is for a person to say.
     """
     if config.container_runtime and config.runtime != "docker":
         raise InputError(f"sandbox.container_runtime = {config.container_runtime!r}: expected with runtime = 'docker' only")
@@ -48,7 +49,7 @@ def open_executor(config: SandboxConfig, *, image: str, docker_host: str | None)
     try:
         return docker_executor(config, image=image, docker_host=docker_host)
     except SandboxUnavailable as error:
-        if config.runtime == "docker":
+        if config.runtime == "docker" or isinstance(error, docker_runtime.Unlimited):
             raise
         _warn(f"{error}; running cells as local processes, without: {_missing()}")
         return process_executor(config)
@@ -80,13 +81,14 @@ def process_executor(config: SandboxConfig) -> PooledExecutor:
 
 
 def docker_executor(config: SandboxConfig, *, image: str, docker_host: str | None) -> PooledExecutor:
-    """Slots as containers. Raises SandboxUnavailable when no engine answers or it lacks the image."""
+    """Slots as containers. Raises SandboxUnavailable when no engine answers, it lacks the image, or could not limit a slot."""
     client = docker_runtime.connect(docker_host)
     digest = image_digest(client, image)
     if digest is None:
         client.close()
         raise SandboxUnavailable(f"the container engine has no image {image}; run `coderm sandbox build`")
     try:
+        docker_runtime.check_limits(client)
         if config.container_runtime:
             docker_runtime.check_runtime(client, config.container_runtime)
         docker_runtime.prune(client)

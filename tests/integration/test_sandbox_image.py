@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 from flows.__main__ import run
@@ -36,6 +37,20 @@ def test_the_profile_gives_a_reason_for_each_group_and_allows_nothing_that_it_de
     assert not refused & allowed
     by_guest = {name for names in seccomp.DENIED.values() for name in names.split()}
     assert by_guest <= refused, "the guest's own filter and the profile give the same reasons"
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("runtime", ["docker", "auto"])
+def test_an_engine_that_cannot_limit_containers_is_refused(runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a rootless engine without cgroups says it; local processes, which are limited less, are not taken in silence."""
+    real = docker.DockerClient.info
+
+    def rootless(client: docker.DockerClient) -> dict[str, Any]:
+        return {**real(client), "MemoryLimit": False, "PidsLimit": False}
+
+    monkeypatch.setattr(docker.DockerClient, "info", rootless)
+    with pytest.raises(SandboxUnavailable, match="cannot limit the memory, processes of a container: expected"):
+        open_executor(SandboxConfig(runtime=runtime), image=IMAGE, docker_host=None)
 
 
 @pytest.mark.parametrize("text", ["numpy,../x", "-r file", "git+ssh", "numpy; rm", "https://x/y.whl"])
