@@ -17,6 +17,7 @@ from models.backends.transformers_local import TransformersGenerator
 from models.backends.vllm_managed import VllmGenerator
 from models.backends.vllm_server import VllmServer
 from models.config import SandboxConfig
+from models.errors import SandboxUnavailable
 from models.ports import Executor, Generator
 from sandbox.executor import open_executor as open_sandbox
 from tasks.jsonl import read_lines
@@ -30,8 +31,14 @@ def open_database(settings: Settings | None = None, *, migrate: bool = True) -> 
 
 
 def open_executor(config: SandboxConfig, settings: Settings | None = None) -> Executor:
-    """The sandbox that a run asks for. Raises SandboxUnavailable when it is not there."""
+    """The sandbox that a run asks for. Raises SandboxUnavailable when it is not there, or this machine refuses it."""
     settings = settings or load_settings()
+    if settings.containers_only:
+        if config.runtime == "process":
+            raise SandboxUnavailable(
+                "sandbox.runtime = 'process': expected docker or auto on this machine (CODERM_CONTAINERS_ONLY)"
+            )
+        config = config.model_copy(update={"runtime": "docker"})
     if settings.sandbox_workers:
         config = with_slots(config, min(config.workers or settings.sandbox_workers, settings.sandbox_workers))
     return open_sandbox(config, image=settings.sandbox_image, docker_host=settings.docker_host)

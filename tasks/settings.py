@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     sandbox_image: str = Field("coderm-sandbox:latest", description="image that untrusted code runs in")
     sandbox_base: str | None = Field(None, description="base image for `coderm sandbox build`; pin it by digest")
     sandbox_packages: str = Field("", description="packages that programs may import, joined by commas, for `coderm sandbox build`")
+    containers_only: bool = Field(False, description="never run cells as local processes here: a machine, or image, with secrets")
     executor: Literal["docker", "process"] | None = Field(
         None, description="sandbox of a served reward model; none: it runs no code"
     )

@@ -37,7 +37,7 @@ COPY db db
 COPY infra infra
 USER coderm
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/home/coderm \
-    CODERM_HOME=/state PREFECT_HOME=/state/prefect CODERM_CHECKOUT=/opt/coderm \
+    CODERM_HOME=/state PREFECT_HOME=/state/prefect CODERM_CHECKOUT=/opt/coderm CODERM_CONTAINERS_ONLY=true \
     DO_NOT_TRACK=true PREFECT_SERVER_ANALYTICS_ENABLED=false MLFLOW_DISABLE_TELEMETRY=true GX_ANALYTICS_ENABLED=false
 VOLUME /state
 ENTRYPOINT ["sh", "/opt/coderm/infra/docker/entrypoint.sh"]

@@ -22,6 +22,7 @@ from sandbox.executor import docker_executor, open_executor
 from sandbox.guest import seccomp
 from sandbox.image import build_image, image_digest
 from sandbox.image_packages import package_names, unpack
+from tasks.resources import open_executor as open_run_executor
 
 IMAGE, TRIAL = "coderm-sandbox:latest", "coderm-sandbox:trial"
 
@@ -51,6 +52,15 @@ def test_an_engine_that_cannot_limit_containers_is_refused(runtime: str, monkeyp
     monkeypatch.setattr(docker.DockerClient, "info", rootless)
     with pytest.raises(SandboxUnavailable, match="cannot limit the memory, processes of a container: expected"):
         open_executor(SandboxConfig(runtime=runtime), image=IMAGE, docker_host=None)
+
+
+def test_a_machine_with_secrets_takes_no_local_processes_when_its_engine_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODERM_CONTAINERS_ONLY", "true")
+    monkeypatch.setenv("CODERM_DOCKER_HOST", "unix:///nonexistent/docker.sock")
+    with pytest.raises(SandboxUnavailable, match="no container engine answers"):
+        open_run_executor(SandboxConfig(runtime="auto"))
+    with pytest.raises(SandboxUnavailable, match="expected docker or auto on this machine"):
+        open_run_executor(SandboxConfig(runtime="process"))
 
 
 @pytest.mark.parametrize("text", ["numpy,../x", "-r file", "git+ssh", "numpy; rm", "https://x/y.whl"])
