@@ -89,8 +89,9 @@ def _server_gone(error: Exception) -> str | None:
     """One line when it was the Prefect server that stopped answering, after the client's own retries (about a minute)."""
     import httpx
 
+    at_first = str(error).startswith("Failed to reach API")  # Prefect's RuntimeError, before it begins a flow run
     broken = isinstance(error, httpx.HTTPStatusError) and error.response.status_code >= 500
-    if not broken and not isinstance(error, httpx.TransportError):
+    if not broken and not isinstance(error.__cause__ if at_first else error, httpx.TransportError):
         return None
     url = os.environ.get("PREFECT_API_URL", "of this process")
     return f"the Prefect server {url} stopped answering: {_one_line(error)}; start it and run again, what is known is not run twice"

@@ -241,3 +241,10 @@ def test_a_cluster_whose_workers_are_gone_is_said_once(monkeypatch: pytest.Monke
         said[workers] = capsys.readouterr().err
     assert "no worker" not in said[1]
     assert said[0] == "the Dask cluster at tcp://here has had no worker for 0.2 s: start one, and the run goes on\n"
+
+
+def test_a_prefect_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/api"
+    done = run_demo(tmp_path, nobody)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"coderm: the Prefect server {nobody} stopped answering: ")
