@@ -8,8 +8,8 @@ FROM ${BASE} AS build
 ARG PIP_OPTIONS=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /opt/coderm
-# README.md stands beside a folder that may be missing, since COPY refuses a pattern that finds nothing
-COPY README.md build/wheel[s] /wheels/
+# LICENSE stands beside a folder that may be missing, since COPY refuses a pattern that finds nothing
+COPY LICENSE build/wheel[s] /wheels/
 COPY pyproject.toml constraints.txt ./
 # what we depend on, a layer that changes with the pins only; pip may come as a wheel, which is importable as it is
 RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
@@ -17,11 +17,8 @@ print(*p['dependencies'], *p['optional-dependencies']['server'], sep='\n')" > /t
     && python3 -m venv --without-pip /opt/venv \
     && PYTHONPATH="$(ls /wheels/pip-*.whl 2>/dev/null || true)" python3 -m pip --python /opt/venv/bin/python install ${PIP_OPTIONS} \
         -c constraints.txt -r /tmp/requirements.txt
-# the product itself is a pointer to /opt/coderm and what its wheel brings from infra
-COPY LICENSE README.md ./
-COPY infra/demo infra/demo
-COPY infra/docker infra/docker
-RUN PYTHONPATH="$(ls /wheels/pip-*.whl 2>/dev/null || true)" python3 -m pip --python /opt/venv/bin/python install ${PIP_OPTIONS} \
+# the product itself is a pointer to /opt/coderm, where all of it will be: here its metadata needs only that the names are there
+RUN touch README.md LICENSE && mkdir -p infra/demo infra/docker && PYTHONPATH="$(ls /wheels/pip-*.whl 2>/dev/null || true)" python3 -m pip --python /opt/venv/bin/python install ${PIP_OPTIONS} \
     --no-deps --editable .
 
 FROM ${BASE}

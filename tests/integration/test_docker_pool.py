@@ -78,33 +78,38 @@ def in_one_process(machine: Machine, prefect_server: str, tmp_path_factory: pyte
     return run_of(store_of(home))
 
 
-def test_a_run_in_a_container_leaves_what_one_process_leaves_and_its_secrets_stay_in_their_file(
-    machine: Machine, in_one_process: Any
+def test_runs_and_shards_in_containers_leave_what_one_process_leaves_and_a_killed_one_leaves_nothing(
+    machine: Machine, in_one_process: Any, prefect_server: str, tmp_path: Path
 ) -> None:
+    """One test, since a machine of the pool takes long to make, and tests may run in different processes."""
+    a_run_leaves_what_one_process_leaves_and_its_secrets_stay_in_their_file(machine, in_one_process)
+    a_killed_container_takes_its_slots_with_it_and_nobody_elses(machine)
+    shards_leave_what_one_process_leaves(machine, in_one_process, prefect_server, tmp_path)
+
+
+def a_run_leaves_what_one_process_leaves_and_its_secrets_stay_in_their_file(machine: Machine, in_one_process: Any) -> None:
     with started(machine) as (run, container):
         seen, shown = container.attrs["HostConfig"], json.dumps(container.attrs)
         assert run.wait(300) == 0
     assert run_of(machine.database) == in_one_process
-    assert executed(machine.state)
+    assert shards_of(machine)
     assert (seen["Privileged"], seen["CapDrop"], seen["ReadonlyRootfs"]) == (False, ["ALL"], True)
     assert machine.secret not in shown
     assert machine.secret not in prefect(machine.server, "prefect", "work-pool", "inspect", "coderm-docker")
 
 
-def test_shards_in_containers_leave_what_one_process_leaves(
-    machine: Machine, in_one_process: Any, prefect_server: str, tmp_path: Path
-) -> None:
+def shards_leave_what_one_process_leaves(machine: Machine, in_one_process: Any, prefect_server: str, tmp_path: Path) -> None:
     """The run itself is a command of this machine; whether its cells were known before does not show in what it stores."""
-    before = len(executed(machine.state)) if (machine.state / "log").exists() else 0
+    before = len(shards_of(machine))
     variables = {"CODERM_SHARD_DEPLOYMENT": "benchmark-shard/shard", "CODERM_DATABASE_URL": machine.database}
     done = run_demo(tmp_path, prefect_server, *machine.changes, **variables)
     assert done.returncode == 0, done.stderr
     assert run_of(machine.database) == in_one_process
-    assert len(executed(machine.state)) - before == 2, "a shard a container"
+    assert len(shards_of(machine)) - before == 2, "a shard a container"
     assert all(event["executed"] == 0 for event in executed(tmp_path))
 
 
-def test_a_killed_container_takes_its_slots_with_it_and_nobody_elses(machine: Machine) -> None:
+def a_killed_container_takes_its_slots_with_it_and_nobody_elses(machine: Machine) -> None:
     """Also where a coordinator in another pid namespace starts meanwhile, under the same host name."""
     with (
         closing(connect(machine.engine)) as engine,
@@ -132,6 +137,11 @@ def started(machine: Machine, *changes: str) -> Iterator[tuple[subprocess.Popen[
         finally:
             run.kill()
             run.wait()
+
+
+def shards_of(machine: Machine) -> list[dict[str, Any]]:
+    """What containers have executed until now."""
+    return executed(machine.state) if (machine.state / "log" / "events.jsonl").exists() else []
 
 
 def slots(engine: Any) -> list[Any]:
