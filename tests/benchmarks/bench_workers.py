@@ -39,6 +39,7 @@ def main() -> None:
             for round_ in range(given.rounds):
                 for way in ways:
                     seconds[way].append(timed(Path(folder) / f"{way}-{round_}", server, size, CODERM_TASK_RUNNER=way, **mlflow))
+                    print(f"round {round_ + 1}  {way:>10}  {seconds[way][-1]:7.1f} s", flush=True)
     print(f"{given.limit} problems in shards of {given.shard}, medians of {given.rounds} rounds")
     for way in ways:
         ratio = statistics.median(own / one for own, one in zip(seconds[way], seconds["none"], strict=True))
