@@ -18,8 +18,9 @@ print(*p['dependencies'], *p['optional-dependencies']['server'], sep='\n')" > /t
     && PYTHONPATH="$(ls /wheels/pip-*.whl 2>/dev/null || true)" python3 -m pip --python /opt/venv/bin/python install ${PIP_OPTIONS} \
         -c constraints.txt -r /tmp/requirements.txt
 # the product itself is a pointer to /opt/coderm, where all of it will be: here its metadata needs only that the names are there
-RUN touch README.md LICENSE && mkdir -p infra/demo infra/docker && PYTHONPATH="$(ls /wheels/pip-*.whl 2>/dev/null || true)" python3 -m pip --python /opt/venv/bin/python install ${PIP_OPTIONS} \
-    --no-deps --editable .
+RUN touch README.md LICENSE && mkdir -p infra/demo infra/docker \
+    && PYTHONPATH="$(ls /wheels/pip-*.whl 2>/dev/null || true)" python3 -m pip --python /opt/venv/bin/python install ${PIP_OPTIONS} \
+        --no-deps --editable .
 
 FROM ${BASE}
 RUN useradd --uid 10001 --create-home coderm && mkdir /state && chown coderm /state

@@ -115,3 +115,8 @@ def test_who_starts_a_run_in_a_container_chooses_its_memory_and_nothing_else() -
     job = template["job_configuration"]
     assert set(job) <= set(DockerWorkerJobConfiguration.model_fields)
     assert [key for key, value in job.items() if "{{" in json.dumps(value)] == ["mem_limit", "memswap_limit"]
+
+
+@pytest.mark.parametrize("file", [".dockerignore", "infra/gpu/Dockerfile.dockerignore"])
+def test_no_image_is_built_with_the_secrets_of_the_compose_file(repo_root: Path, file: str) -> None:
+    assert "**/.env" in (repo_root / file).read_text().splitlines()
