@@ -1,4 +1,4 @@
-"""Real servers on loopback for tests: MLflow and Prefect, one of each a session.
+"""Real servers on loopback for tests: MLflow and Prefect, one of each a session; and Prefect's own throw-away server, one a module.
 
 Loaded by ``pytest_plugins`` where it is needed. Each worker of pytest-xdist starts its own.
 """
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tasks.prefect_server import UI
+from tests.prefect_clients import end_services
 from tests.processes import free_port, running
 
 
@@ -32,3 +33,14 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     environment = {"PREFECT_HOME": str(folder / "home"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", **UI}
     with running(command, folder, f"http://127.0.0.1:{port}/api/health", environment):
         yield f"http://127.0.0.1:{port}/api"
+
+
+@pytest.fixture(scope="module")
+def own_prefect() -> Iterator[None]:
+    """A throw-away Prefect server that this process is a client of."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    end_services()
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+    end_services()

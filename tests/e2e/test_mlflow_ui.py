@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tasks.run_summary import mlflow_link
 from tests.browser import PATIENCE_MS, open_page, picture
+from tests.prefect_clients import talking_to
 
 pytest_plugins = ["tests.servers"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("default")]
@@ -70,11 +71,10 @@ def a_run(n_tests: int) -> str:
 def compared(mlflow_server: str, prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compared]:
     """The champion takes two tests and the majority rule, the challenger sixteen and the default rule."""
     from mlflow import MlflowClient
-    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     for model in MlflowClient(mlflow_server).search_registered_models():
         MlflowClient(mlflow_server).delete_registered_model(model.name)
-    with pytest.MonkeyPatch.context() as patch, temporary_settings({PREFECT_API_URL: prefect_server}):
+    with pytest.MonkeyPatch.context() as patch, talking_to(prefect_server):
         patch.setenv("CODERM_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("CODERM_MLFLOW_TRACKING_URI", mlflow_server)
         few, many = a_run(2), a_run(16)

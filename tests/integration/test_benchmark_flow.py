@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+pytest_plugins = ["tests.servers"]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
@@ -24,14 +24,6 @@ def test_class(body: str) -> str:
 
 
 test_class.__test__ = False  # type: ignore[attr-defined]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture
@@ -80,7 +72,7 @@ def config(bench: Path, **changes: Any) -> Any:
     )
 
 
-def test_a_run_is_remembered_tracked_shown_and_rebuilt(server: None, bench: Path) -> None:
+def test_a_run_is_remembered_tracked_shown_and_rebuilt(own_prefect: None, bench: Path) -> None:
     from mlflow import MlflowClient
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
@@ -132,7 +124,7 @@ def test_a_run_is_remembered_tracked_shown_and_rebuilt(server: None, bench: Path
     assert sum(point.value for point in history) == 40.0
 
 
-def test_a_second_run_executes_nothing_new_and_counts_nothing_twice(server: None, bench: Path) -> None:
+def test_a_second_run_executes_nothing_new_and_counts_nothing_twice(own_prefect: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from models.operations import results_of
     from tasks.resources import open_database
@@ -147,7 +139,7 @@ def test_a_second_run_executes_nothing_new_and_counts_nothing_twice(server: None
     assert (a.matrices["sq/0"].duration_ms == b.matrices["sq/0"].duration_ms).all()
 
 
-def test_a_run_ranks_with_and_without_the_statements_examples(server: None, bench: Path) -> None:
+def test_a_run_ranks_with_and_without_the_statements_examples(own_prefect: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from tasks.resources import open_database
 
@@ -166,7 +158,7 @@ def test_a_run_ranks_with_and_without_the_statements_examples(server: None, benc
     assert set(run.rankings) == {"random", "majority", "majority+examples"}
 
 
-def test_a_greedy_budget_asks_only_what_it_allocates(server: None, bench: Path) -> None:
+def test_a_greedy_budget_asks_only_what_it_allocates(own_prefect: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from tasks.resources import open_database
 
@@ -181,7 +173,7 @@ def test_a_greedy_budget_asks_only_what_it_allocates(server: None, bench: Path) 
 
 
 def test_a_failed_gate_stops_the_run_before_anything_is_remembered(
-    server: None, bench: Path, capsys: pytest.CaptureFixture[str]
+    own_prefect: None, bench: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from flows.__main__ import run
     from flows.benchmark import benchmark
@@ -227,7 +219,7 @@ def artifacts_of(run_id: str, key: str) -> tuple[str, str]:
     return str(found[0].data), str(found[0].description)
 
 
-def test_a_bad_problem_is_named_by_file_and_line(server: None, bench: Path) -> None:
+def test_a_bad_problem_is_named_by_file_and_line(own_prefect: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from models.errors import GateFailed
 
@@ -238,7 +230,7 @@ def test_a_bad_problem_is_named_by_file_and_line(server: None, bench: Path) -> N
 
 
 def test_a_database_that_holds_something_else_stops_the_run_before_anything_is_made(
-    server: None, bench: Path, capsys: pytest.CaptureFixture[str]
+    own_prefect: None, bench: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import sqlite3
 
@@ -280,7 +272,7 @@ def test_a_database_that_holds_something_else_stops_the_run_before_anything_is_m
     assert "its figures may be wrong" in Path(capsys.readouterr().out.strip()).read_text()
 
 
-def test_a_recording_that_is_too_short_stops_the_run(server: None, bench: Path) -> None:
+def test_a_recording_that_is_too_short_stops_the_run(own_prefect: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from models.errors import ExhaustedError
 
@@ -288,7 +280,7 @@ def test_a_recording_that_is_too_short_stops_the_run(server: None, bench: Path) 
         benchmark(config(bench, n_solutions=5))
 
 
-def test_the_commands_on_a_stored_run(server: None, bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_on_a_stored_run(own_prefect: None, bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import pandas as pd
 
     from flows.__main__ import run

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+pytest_plugins = ["tests.servers"]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
@@ -19,14 +19,6 @@ pytestmark = [
 CHECK = "def check(candidate):\n    assert candidate(3) == 9\n    assert candidate(-2) == 4\n"
 BODIES = ("x * x", "x + x", "x ** 2", "abs(x) * abs(x)", "x", "9", "x * x + 0", "-x * x", "x * abs(x)", "x * x * 1", "4", "2 * x")
 ASSERTS = ("sq(3) == 9", "sq(2) == 5", "sq(2) == 4", "sq(-2) == 4", "sq(0) == 7", "sq(1) == 1", "sq(3) == 9")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 def config(folder: Path, **budget: Any) -> Any:
@@ -68,7 +60,7 @@ def loaded(settings: Any) -> Any:
     return Shard(0, problems, solutions=solutions, tests={t.task_id: t for t in read_lines(settings.tests.path, TestSet)})
 
 
-def test_the_live_flow_decides_as_the_replay_of_the_whole_matrix(server: None, tmp_path: Path, capsys: Any) -> None:
+def test_the_live_flow_decides_as_the_replay_of_the_whole_matrix(own_prefect: None, tmp_path: Path, capsys: Any) -> None:
     from flows.__main__ import run as command
     from flows.benchmark import benchmark
     from models.budget_adaptive import audit_schedule, schedule_of, spend

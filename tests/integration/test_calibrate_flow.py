@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,12 @@ import pytest
 from models.errors import InputError
 from models.types import Labels, SolutionSet
 
+pytest_plugins = ["tests.servers"]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.filterwarnings("default"),  # Prefect and MLflow in one process, each with deprecations of its own
 ]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 def write(path: Path, lines: list[dict[str, Any]]) -> None:
@@ -58,7 +50,9 @@ def sources(folder: Path) -> list[str]:
     return [part for name in ("problems", "solutions", "labels") for part in (f"--{name}", str(folder / f"{name}.jsonl"))]
 
 
-def test_weights_are_measured_kept_tracked_and_spent_by(server: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_are_measured_kept_tracked_and_spent_by(
+    own_prefect: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from mlflow import MlflowClient
 
     from flows.__main__ import run

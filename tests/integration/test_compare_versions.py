@@ -14,6 +14,7 @@ import pytest
 from models.matrix import ExecutionContext, PassMatrix
 from models.run_record import RunRecord
 from models.types import AssertsTruth, Labels, Limits, Problem, Ranking, SolutionSet, TestSet, UnitTest
+from tests.prefect_clients import talking_to
 from tests.recorded_run import recorded_run
 
 pytest_plugins = ["tests.servers"]
@@ -76,7 +77,6 @@ WEAK = matrix("+++", *["++-"] * 4)
 def place(mlflow_server: str, prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[RunRecord], str]]:
     """Saves runs; the registry is empty."""
     from mlflow import MlflowClient
-    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from tasks.resources import open_database
 
@@ -90,7 +90,7 @@ def place(mlflow_server: str, prefect_server: str, monkeypatch: pytest.MonkeyPat
             store.save_run(run)
         return run.run_id
 
-    with temporary_settings({PREFECT_API_URL: prefect_server}):
+    with talking_to(prefect_server):
         yield save
 
 

@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,9 @@ import pytest
 from tests.engines import MARKS, live, managed
 from tests.tiny_model import DEMO, TASKS
 
-pytest_plugins = ["tests.engine_fixtures"]
+pytest_plugins = ["tests.engine_fixtures", "tests.servers"]
 pytestmark = MARKS
 N = 6
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 def config(folder: Path, backend: dict[str, Any]) -> Any:
@@ -67,7 +58,7 @@ def partly_right(summary: dict[str, Any], backend: str) -> None:
     assert Path(summary["report"]).exists()
 
 
-def test_a_run_on_vllm_outlives_its_engine(server: None, tmp_path: Path, model: str) -> None:
+def test_a_run_on_vllm_outlives_its_engine(own_prefect: None, tmp_path: Path, model: str) -> None:
     """The engine's core is killed once the first samples are stored: the run starts another and asks only for what is missing."""
     from flows.benchmark import benchmark
     from models.backends.engine_process import marked
@@ -109,7 +100,7 @@ def kill_the_core(state: Path, found: dict[str, Any]) -> None:
     found |= {"stored": set(rows), "marks": marks}
 
 
-def test_a_run_on_transformers(server: None, tmp_path: Path, model: str) -> None:
+def test_a_run_on_transformers(own_prefect: None, tmp_path: Path, model: str) -> None:
     from flows.benchmark import benchmark
 
     partly_right(benchmark(config(tmp_path, live("transformers", model, max_model_len=1024, device="cpu"))), "transformers")

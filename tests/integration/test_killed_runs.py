@@ -18,6 +18,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.prefect_clients import talking_to
 from tests.processes import descendants, running, wait_until, wait_until_gone
 from tests.recorded_run import recorded_run
 from tests.slow_bench import stored_cells, wait_for_cells, write_bench
@@ -35,9 +36,8 @@ ROWS = 400
 @pytest.fixture
 def client(prefect_server: str) -> Iterator[SyncPrefectClient]:
     from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with temporary_settings({PREFECT_API_URL: prefect_server}), get_client(sync_client=True) as client:
+    with talking_to(prefect_server), get_client(sync_client=True) as client:
         yield client
 
 

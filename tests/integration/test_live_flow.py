@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from models.errors import BackendUnavailable
 from tests.chat_server import MODEL, Act, chat_server, error
 
+pytest_plugins = ["tests.servers"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("default")]
 
 CHECK = "def check(candidate):\n    assert candidate(3) == 9\n    assert candidate(-2) == 4\n"
@@ -26,14 +26,6 @@ def wrote(prompt: str, seed: int) -> str:
         return f"```python\nimport unittest\n\nclass TestSq(unittest.TestCase):\n{method}\n```"
     code = KINDS[seed % 4]
     return f"```python\n{code}\n```" if code else "I cannot."
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 def config(folder: Path, url: str) -> Any:
@@ -60,7 +52,7 @@ def config(folder: Path, url: str) -> Any:
 
 
 def test_a_run_breaks_off_is_resumed_and_needs_no_server_the_second_time(
-    server: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own_prefect: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from flows.__main__ import run as command
     from flows.benchmark import benchmark

@@ -21,6 +21,7 @@ import pytest
 
 from tests.chat_server import MODEL, chat_server
 from tests.integration.many_workers import DEMO, executed, known_cells, run_demo, run_of, store_of
+from tests.prefect_clients import talking_to
 from tests.processes import ROOT, descendants, free_port, running, wait_for_line, wait_until
 
 pytest_plugins = ["tests.servers", "tests.contracts.store_fixtures"]
@@ -185,12 +186,10 @@ def test_a_dask_cluster_samples_a_live_model_a_shard_at_a_time_and_leaves_the_sa
 
 @contextmanager
 def _one_gpu(server: str) -> Iterator[None]:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
     from tasks.settings import Settings
     from tasks.slots import make_limits
 
-    with temporary_settings({PREFECT_API_URL: server}):
+    with talking_to(server):
         make_limits(Settings(gpu_slots=1, sandbox_slots=16))
         yield
         make_limits(Settings(gpu_slots=16, sandbox_slots=16))

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from models.errors import UnavailableError
+from tests.prefect_clients import talking_to
 from tests.processes import running, wait_for_line
 
 pytest_plugins = ["tests.servers"]
@@ -30,9 +31,7 @@ PROBLEMS = 18
 
 @pytest.fixture
 def api(prefect_server: str) -> Iterator[str]:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    with temporary_settings({PREFECT_API_URL: prefect_server}):
+    with talking_to(prefect_server):
         yield prefect_server
 
 
