@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, func, select, update
 
 from db.codec import JSON_ZLIB, decode_json, encode_json, sha256, verify
 from db.last_used import is_outdated, note_use
@@ -61,13 +61,14 @@ def start_run(engine: Engine, run_id: str, created_at: str, benchmark: str, conf
             insert_rows(connection, StartedRun, [{**row, "created": datetime.fromisoformat(created_at)}])
 
 
-def finish_run(connection: Connection, run_id: str) -> None:
-    """The run is saved: part of the transaction that saves it."""
-    connection.execute(delete(StartedRun).where(StartedRun.run_id == run_id))
+def finish_run(engine: Engine, run_id: str) -> None:
+    """There is nothing left to go on with; a second call changes nothing."""
+    with writing(engine, RUNS) as connection:
+        connection.execute(delete(StartedRun).where(StartedRun.run_id == run_id))
 
 
 def started_runs(engine: Engine) -> list[dict[str, Any]]:
-    """Runs that began and are not there, newest first: run_id, benchmark, created_at."""
+    """Runs that began and have not finished, newest first: run_id, benchmark, created_at."""
     columns = select(StartedRun.run_id, StartedRun.benchmark, StartedRun.created_at)
     with reading(engine) as connection:
         return [dict(row._mapping) for row in connection.execute(columns.order_by(StartedRun.created.desc()))]

@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or
 from db.last_used import Remembered
 from db.run_removal import Forget, count_old_runs, delete_old_runs, nothing_else, old_runs
 from db.session import RUNS, reading, writing
-from db.tables import ResponseSeries, StartedRun, VerdictRow
+from db.tables import ResponseSeries, Run, StartedRun, VerdictRow
 from models.retention import Kind, Retention, Unused, unused_before
 
 BATCH = 500
@@ -86,7 +86,9 @@ def _began_before(days: int, now: datetime) -> ColumnElement[bool]:
 
 
 def _old_begun(connection: Connection, days: int, now: datetime) -> list[str]:
-    return list(connection.scalars(select(StartedRun.run_id).where(_began_before(days, now)).order_by(StartedRun.created)))
+    """Those that were never stored: the pages of one that was go with the run itself."""
+    stored = select(Run.id).where(Run.run_id == StartedRun.run_id).exists()
+    return list(connection.scalars(select(StartedRun.run_id).where(_began_before(days, now), ~stored).order_by(StartedRun.created)))
 
 
 def _delete_begun(engine: Engine, days: int, now: datetime, forget: Forget) -> int:

@@ -46,22 +46,21 @@ class SqlStore:
         """Close every connection; a later call would open a new one."""
         self._engine.dispose()
 
-    def save_run(self, run: RunRecord) -> None:
-        """Write everything or nothing; a run that is there already is left as it is. Raises InputError, StoreUnavailable."""
+    def save_run(self, run: RunRecord) -> bool:
+        """Write everything or nothing; False: it is there already, and left as it is. Raises InputError, StoreUnavailable."""
         check_record(run)
         with writing(self._engine, RUNS) as connection:
-            if connection.scalar(select(Run.id).where(Run.run_id == run.run_id)) is None:
-                insert_run(connection, run)
-            responses.finish_run(connection, run.run_id)
+            if connection.scalar(select(Run.id).where(Run.run_id == run.run_id)) is not None:
+                return False
+            insert_run(connection, run)
+            return True
 
-    def add_gates(self, run_id: str, gates: Sequence[GateResult]) -> None:
-        """Remember what was found of a stored run, by its full id. Raises InputError for an unknown id, StoreUnavailable."""
+    def set_gates(self, run_id: str, gates: Sequence[GateResult]) -> None:
+        """What was found of a stored run, by its full id. Raises InputError for an unknown id, StoreUnavailable."""
         with writing(self._engine, RUNS) as connection:
-            known = connection.scalar(select(Run.gates).where(Run.run_id == run_id))
-            if known is None:
+            rows = [asdict(gate) for gate in gates]
+            if not connection.execute(update(Run).where(Run.run_id == run_id).values(gates=rows)).rowcount:
                 raise InputError(f"run {run_id!r}: no such run; expected a full id from `coderm runs list`")
-            rows = [*known, *(asdict(gate) for gate in gates)]
-            connection.execute(update(Run).where(Run.run_id == run_id).values(gates=rows))
 
     def load_run(self, run_id: str) -> RunRecord:
         """Read back what was saved; a unique prefix is enough. Raises InputError, StoreUnavailable."""
@@ -134,11 +133,15 @@ class SqlStore:
         responses.store(self._engine, key, series, facts)
 
     def start_run(self, run_id: str, created_at: str, benchmark: str, config: Mapping[str, Any]) -> None:
-        """Remember that a run began; ``save_run`` forgets it. Raises StoreUnavailable."""
+        """Remember that a run began, until ``finish_run``. Raises StoreUnavailable."""
         responses.start_run(self._engine, run_id, created_at, benchmark, config)
 
+    def finish_run(self, run_id: str) -> None:
+        """A begun run has nothing left to do, and is forgotten as such. Raises StoreUnavailable."""
+        responses.finish_run(self._engine, run_id)
+
     def started_runs(self) -> list[dict[str, Any]]:
-        """Runs that began and are not there, newest first: run_id, benchmark, created_at."""
+        """Runs that began and have not finished, newest first: run_id, benchmark, created_at."""
         return responses.started_runs(self._engine)
 
     def started_run(self, prefix: str) -> tuple[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from tasks.draw_samples import draw_samples
 from tasks.generate_tests import add_examples
 from tasks.label_solutions import label_solutions
 from tasks.load_benchmark import load_benchmark
-from tasks.persist_run import assemble_run, persist_run
+from tasks.persist_run import assemble_run, finish_run, persist_run
 from tasks.probe_tests import all_probes, probe_tests
 from tasks.progress import without_known_tracebacks
 from tasks.publish_docs import publish_docs
@@ -57,11 +57,11 @@ def benchmark(config: RunConfig, resume: str | None = None) -> dict[str, Any]:
     scores = select_and_score(config, joined(shards), unwalked(probes))
     gates += gate_metrics(header, scores)
 
-    run = assemble_run(header, config, joined(shards), allocation, scores, gates)
-    persist_run(unwalked(run))
+    run = persist_run(unwalked(assemble_run(header, config, joined(shards), allocation, scores, gates)))
     gates += gate_database(header, unwalked(run))
     report = render_report(header, unwalked(run))
     mlflow_run_id = track_metrics(header, unwalked(run), report)
     publish_artifacts(header, unwalked(run), report, mlflow_run_id)
     publish_docs(header, gates, mlflow_run_id)
+    finish_run(header.run_id)
     return summary_of(header, run, report, mlflow_run_id)

@@ -116,12 +116,16 @@ class ResponseStore(Protocol):
 class RunStore(Closeable, Protocol):
     """SQL memory of runs. A run is written in one transaction and once: saving it again changes nothing."""
 
-    def save_run(self, run: RunRecord) -> None:
-        """Write everything or nothing. Raises StoreUnavailable."""
+    def save_run(self, run: RunRecord) -> bool:
+        """Write everything or nothing; False: it is there already. Raises StoreUnavailable."""
         ...
 
-    def add_gates(self, run_id: str, gates: Sequence[GateResult]) -> None:
-        """Remember what was found of a stored run, by its full id: the one thing that is ever added. Raises InputError."""
+    def set_gates(self, run_id: str, gates: Sequence[GateResult]) -> None:
+        """What was found of a stored run, by its full id: the one thing that is ever changed. Raises InputError."""
+        ...
+
+    def finish_run(self, run_id: str) -> None:
+        """A begun run has nothing left to do, and is forgotten as such."""
         ...
 
     def load_run(self, run_id: str) -> RunRecord:

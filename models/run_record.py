@@ -143,6 +143,10 @@ class GateResult:
     failures: tuple[Mapping[str, Any], ...] = ()
 
 
+UNCHECKED = GateResult("unchecked", passed=False, evaluated=0)
+"""Stands in a stored run from its first moment until the database has been asked about it: a run killed in between is not good."""
+
+
 @dataclass(frozen=True, eq=False)
 class RunRecord:
     """Everything that one benchmark run is: what the report, MLflow and Prefect artifacts are rebuilt from.
@@ -178,12 +182,17 @@ class RunRecord:
 
     @property
     def failed_gates(self) -> list[str]:
-        """Those over the database alone: any other that fails stops a run before it is stored."""
+        """Those over the database alone, ``UNCHECKED`` until it was asked: any other that fails stops a run before it is stored."""
         return [gate.gate for gate in self.gates if not gate.passed]
 
 
 def require_gates(run: RunRecord) -> RunRecord:
     """Hand the run back to whoever judges by it; people may look at any. Raises InputError where a gate failed."""
+    if UNCHECKED in run.gates:
+        raise InputError(
+            f"run {run.run_id}: it was stopped between being stored and being checked, so that nothing is judged by it: "
+            f"`coderm runs resume {run.run_id}` goes on"
+        )
     if run.failed_gates:
         raise InputError(
             f"run {run.run_id}: gate {', '.join(run.failed_gates)} failed once it was stored, so that nothing is judged by it: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from prefect import task
 from prefect.events import emit_event
@@ -15,7 +16,7 @@ from models.costs import sampling_metrics
 from models.fingerprint import digest_json
 from models.operations import ALARMS, TIMELINE, alarms_of, operations_metrics
 from models.reward.registry import DEFAULT
-from models.run_record import Allocation, GateResult, GeneratorIdentity, RunRecord
+from models.run_record import UNCHECKED, Allocation, GateResult, GeneratorIdentity, RunRecord, require_gates
 from tasks.artifact_key import artifact_key
 from tasks.caching import ONCE
 from tasks.resources import open_database, open_generator
@@ -74,12 +75,32 @@ def _dataset_digests(whole: Shard) -> dict[str, str]:
 
 
 @task(name="persist-run", **ONCE)
-def persist_run(run: RunRecord) -> None:
-    """Write everything or nothing; a second call changes nothing. Raises StoreUnavailable."""
+def persist_run(run: RunRecord) -> RunRecord:
+    """Write everything or nothing; it counts as unchecked until the gate over the database has seen it.
+
+    Returns the run that stands there. Of one that is resumed that is what was stored before, if it was checked; else it is written
+    again, since only what was handed over can tell whether it stands there whole. Raises StoreUnavailable, and InputError where the
+    stored one failed its gate.
+    """
+    marked = replace(run, gates=(*run.gates, UNCHECKED))
     with open_database() as store:
-        store.save_run(run)
+        if not store.save_run(marked):
+            stored = store.load_run(run.run_id)
+            if UNCHECKED in stored.gates:
+                store.delete_run(run.run_id)
+                store.save_run(marked)
+            else:
+                run = require_gates(stored)
     note("run stored", run=run.run_id, problems=len(run.problems), metrics=len(run.metrics))
     raise_alarms(run)
+    return run
+
+
+@task(name="finish-run", **ONCE)
+def finish_run(run_id: str) -> None:
+    """Everything that is made from the run is there: from now on it cannot be resumed. Raises StoreUnavailable."""
+    with open_database() as store:
+        store.finish_run(run_id)
 
 
 def raise_alarms(run: RunRecord) -> None:

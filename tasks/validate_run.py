@@ -92,7 +92,9 @@ def gate_database(header: RunHeader, run: RunRecord) -> list[GateResult]:
     A failure is remembered with the run, which is stored by now, so that people can look and nothing is judged by it.
     """
     found = check_database(header.settings, header.docs_dir, run.run_id, expected_of(run))
-    if failed := [with_openers(result, stored_opener) for result in found if not result.passed]:
-        with open_database(header.settings) as store:
-            store.add_gates(run.run_id, failed)
+    failed = [with_openers(result, stored_opener) for result in found if not result.passed]
+    with open_database(header.settings) as store:
+        store.set_gates(run.run_id, [*run.gates, *failed])
+        if failed:
+            store.finish_run(run.run_id)  # another look would find the same
     return [_shown(header, result, stored_opener) for result in found]

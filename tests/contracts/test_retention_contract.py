@@ -113,6 +113,17 @@ def test_what_a_begun_run_may_need_stays_as_long_as_it_does(store: SqlStore) -> 
     assert store.started_runs() == []
 
 
+def test_a_stored_run_that_did_not_finish_keeps_its_pages_when_it_is_given_up(store: SqlStore) -> None:
+    for run_id in ("only-begun", "run-0123"):
+        store.start_run(run_id, "2020-01-01T00:00:00+00:00", "demo", {})
+    store.save_run(full_record())
+    taken: list[str] = []
+    assert [u.rows for u in store.delete_unused(Retention(begun_days=1), taken.append)] == [2]
+    assert taken == ["only-begun"]
+    assert store.started_runs() == []
+    assert store.load_run("run-0123").run_id == "run-0123"
+
+
 days = st.integers(0, 12)
 moments = st.tuples(days, st.none() | days)
 

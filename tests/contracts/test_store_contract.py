@@ -70,15 +70,28 @@ def test_saving_again_changes_nothing(store: SqlStore) -> None:
     assert len(store.list_runs()) == 1
 
 
-def test_what_a_gate_found_later_is_added_to_its_run_alone(store: SqlStore) -> None:
+def test_what_a_gate_found_later_stands_in_its_run_alone(store: SqlStore) -> None:
     found = GateResult("stored-runs", False, 6, ({"expectation": "e", "unexpected": 1, "sample": ["run-0123"]},))
     store.save_run(full_record())
     store.save_run(full_record("other"))
-    store.add_gates("run-0123", [found])
-    assert plain(store.load_run("run-0123")) == plain(replace(full_record(), gates=(*full_record().gates, found)))
+    store.set_gates("run-0123", [found])
+    assert plain(store.load_run("run-0123")) == plain(replace(full_record(), gates=(found,)))
     assert plain(store.load_run("other")) == plain(full_record("other"))
     with pytest.raises(InputError, match="no such run"):
-        store.add_gates("run-01", [found])
+        store.set_gates("run-01", [found])
+
+
+def test_a_begun_run_is_remembered_until_it_has_finished(store: SqlStore) -> None:
+    for run_id in ("run-0123", "other"):
+        store.start_run(run_id, "2026-01-01T00:00:00+00:00", "demo", {"n": 1})
+    assert store.save_run(full_record())
+    assert not store.save_run(full_record())
+    assert store.started_run("run-0") == ("run-0123", {"n": 1})
+    for _again in range(2):
+        store.finish_run("run-0123")
+    assert [row["run_id"] for row in store.started_runs()] == ["other"]
+    with pytest.raises(InputError, match="no run of that name was left unfinished"):
+        store.started_run("run-0")
 
 
 def test_two_processes_save_the_same_run(database_url: str, store: SqlStore) -> None:

@@ -272,6 +272,42 @@ def test_a_database_that_holds_something_else_stops_the_run_before_anything_is_m
     assert "its figures may be wrong" in Path(capsys.readouterr().out.strip()).read_text()
 
 
+@pytest.mark.parametrize("gone", ["tasks.validate_run.check_database", "tasks.publish_run.track_run"])
+def test_a_run_that_stopped_after_it_was_stored_is_judged_by_nothing_until_it_was_checked_and_goes_on(
+    own_prefect: None, bench: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    from flows.__main__ import run
+    from flows.benchmark import benchmark
+    from models.errors import InputError, StoreUnavailable
+    from tasks.compare_versions import compare_versions
+    from tasks.resources import open_database
+
+    def fail(*_given: Any, **_more: Any) -> None:
+        raise StoreUnavailable("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gone, fail)
+        with pytest.raises(StoreUnavailable, match="gone"):
+            benchmark(config(bench))
+    with open_database() as store:
+        (row,), (begun,) = store.list_runs(), store.started_runs()
+    assert row["run_id"] == begun["run_id"]
+    if "check" in gone:
+        assert row["failed_gates"] == "unchecked"
+        with pytest.raises(InputError, match="stopped between being stored and being checked"):
+            compare_versions(str(row["run_id"]), str(row["run_id"]), [])
+    else:
+        assert not row["failed_gates"]
+    assert run(["runs", "resume", begun["run_id"]]) == 0
+    with open_database() as store:
+        (again,) = store.list_runs()
+        assert store.started_runs() == []
+    assert not again["failed_gates"]
+    same = again["metrics"] == row["metrics"]
+    assert same == ("track" in gone), "checked figures stay; unchecked ones are written again"
+    assert run(["runs", "resume", begun["run_id"]]) == 2
+
+
 def test_a_recording_that_is_too_short_stops_the_run(own_prefect: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from models.errors import ExhaustedError

@@ -107,6 +107,23 @@ def test_a_store_that_is_killed_in_mid_run_costs_one_line_and_nothing_that_was_d
     assert "Traceback" not in err
     assert ("MLflow store" if name == "mlflow" else "database") in err.strip().splitlines()[-1]
     assert _known(stack) >= known
+    _resumed_once(stack)
+
+
+def _resumed_once(stack: Stack) -> None:
+    """The one run that was broken off goes on, and stands once in SQL and once in MLflow."""
+    ours = {"host": str(stack.socket), "user": "coderm"}
+    with psycopg.connect(**ours, dbname="coderm") as database:
+        ((run_id,),) = database.execute("SELECT run_id FROM started_run").fetchall()
+    resumed = stack.coderm("runs", "resume", run_id)
+    _out, err = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, err
+    with psycopg.connect(**ours, dbname="coderm") as database:
+        assert database.execute("SELECT gates FROM run WHERE run_id = %s", [run_id]).fetchall()
+        assert database.execute("SELECT count(*) FROM started_run").fetchone() == (0,)
+    with psycopg.connect(**ours, dbname="mlflow") as database:
+        tagged = "SELECT status FROM tags JOIN runs USING (run_uuid) WHERE key = 'coderm.run_id' AND value = %s"
+        assert database.execute(tagged, [run_id]).fetchall() == [("FINISHED",)]
 
 
 @pytest.mark.slow
