@@ -19,6 +19,8 @@ PromptVersion = Literal["coderm-1", "lcb-1", "plain-1"]
 ExtractionVersion = Literal["coderm-1", "ast-2"]
 """From response to program: exactly as CodeRM's scripts do it, or by the syntax tree (models/extraction)."""
 
+MOST_REQUESTS = 512
+"""At a server of ours at one time, unless told: each waits in a thread."""
 SECRET = re.compile(r"(token|key|key.id|secret|password)$", re.IGNORECASE)
 """Names of variables and options whose values are secrets."""
 
@@ -72,7 +74,9 @@ class ModelConfig(Config):
 class ServedConfig(ModelConfig):
     """What everything that speaks the OpenAI protocol reads, whoever started the server."""
 
-    concurrency: int = Field(16, ge=1, le=4096, description="requests at the server at one time")
+    concurrency: int | None = Field(
+        None, ge=1, le=4096, description="requests at the server at one time; default: 16, or what fills a server of ours twice"
+    )
     n_a_request: int | None = Field(
         None, ge=1, title="Samples a request", description="samples a request at most; default: all n in one, as vLLM likes best"
     )
@@ -83,6 +87,10 @@ class ServedConfig(ModelConfig):
     connect_timeout_s: float = Field(10, gt=0, le=600, description="seconds until a server that does not answer counts as gone")
     attempts: int = Field(6, ge=1, le=100, description="tries a request, with back-off, where the server is busy or broken")
     max_wait_s: float = Field(60, gt=0, le=3600, description="longest back-off, also where the server asks for more")
+
+    def width(self, n: int) -> int:  # noqa: ARG002 - a server of ours minds
+        """Requests at the server at one time where each asks for ``n`` samples: others may share it, so few unless told."""
+        return self.concurrency or 16
 
 
 class OpenAIConfig(ServedConfig):
@@ -133,6 +141,10 @@ class VllmConfig(ServedConfig):
     start_timeout_s: float = Field(1800, gt=0, le=7200, description="seconds for the server to download, load and answer")
     variables: dict[str, str] = Field(default_factory=dict, description="environment of the server, e.g. CUDA_VISIBLE_DEVICES")
     extra_args: tuple[str, ...] = Field((), description="further options of vLLM's server, word by word")
+
+    def width(self, n: int) -> int:
+        """The server is ours alone: enough for all its places, and as many again, so that none is empty while answers are read."""
+        return self.concurrency or min(MOST_REQUESTS, -(-2 * self.max_num_seqs // n))
 
     @model_validator(mode="after")
     def _holds_no_secret(self) -> VllmConfig:

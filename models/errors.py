@@ -2,7 +2,8 @@
 
     CodeRMError                      exit  what the user reads
     ├── InputError(ValueError)         2   the input or the configuration is wrong: file, line, field, what was expected
-    │   └── MalformedLine              2   one line of a JSON Lines file
+    │   ├── MalformedLine              2   one line of a JSON Lines file
+    │   └── PromptTooLong              2   a model cannot read a prompt: its responses are counted as discarded
     ├── UnavailableError(RuntimeError) 3   a part that the job needs is missing or broken
     │   ├── SandboxUnavailable         3   no engine, no image, no runtime
     │   ├── StoreUnavailable           3   the database cannot be reached, or its schema is behind
@@ -46,6 +47,10 @@ class MalformedLine(InputError):
     def __reduce__(self) -> tuple[Any, ...]:
         """It travels from a worker's process as it was raised."""
         return type(self), (self.path, self.line, self.field, self.expected)
+
+
+class PromptTooLong(InputError):
+    """A prompt leaves no room in the model's context, and a shorter one would: the problem's fault, not the configuration's."""
 
 
 class UnavailableError(CodeRMError, RuntimeError):

@@ -60,7 +60,8 @@ class Generator(Closeable, Protocol):
 
         ``requests`` may be lazy: a live backend takes the next one when it has room, so that they can come from another model.
         Raises ExhaustedError when a replay has fewer than ``n`` samples, BackendUnavailable when the model cannot be reached,
-        InputError when it refuses the request (a wrong name, a context that is too long, no chat template).
+        InputError when it refuses the request (a wrong name, no chat template, more tokens a response than the context has). A
+        prompt that is too long is a generation whose samples are all discarded (``prompt_too_long``), never an error.
         """
         ...
 

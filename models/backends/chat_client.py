@@ -58,7 +58,7 @@ class ChatClient:
         config = self._config
         self._http = httpx.Client(
             timeout=httpx.Timeout(config.timeout_s, connect=config.connect_timeout_s, pool=None),
-            limits=httpx.Limits(max_connections=config.concurrency, max_keepalive_connections=config.concurrency),
+            limits=httpx.Limits(max_connections=config.width(1)),
             headers={"Authorization": f"Bearer {self._key.get_secret_value()}"} if self._key else {},
             trust_env=httpx.URL(self.url).host not in LOOPBACK,
         )

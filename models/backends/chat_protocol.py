@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from models.backend_config import ServedConfig
-from models.errors import BackendUnavailable, InputError
+from models.errors import BackendUnavailable, InputError, PromptTooLong
 from models.run_record import GenerationRequest, Response
 
 BUSY_OR_BROKEN = frozenset({408, 409, 425, 429})
@@ -20,6 +20,8 @@ MESSAGE_CHARS = 300
 _CONTEXT = re.compile(
     r"context.{0,20}(length|window|size)|max(imum)?.?model.?len|too (long|many tokens)|exceeds? .{0,40}tokens", re.I
 )
+_ROOM = re.compile(r"(?:context.{0,20}(?:length|window|size)|max.?model.?len)\D{0,12}(\d+)", re.I)
+"""Tokens of the whole context; where ``max_tokens`` alone is as many, no prompt fits."""
 _TEMPLATE = re.compile(r"chat.?template", re.I)
 _UNKNOWN_MODEL = re.compile(r"model.{0,200}(does not exist|not found|unknown|not served|invalid)|no such model", re.I | re.S)
 _TOO_MANY = re.compile(r"\bn\b(?!o)|best_of|number of (choices|completions|samples)|completion choice", re.I)
@@ -131,15 +133,17 @@ def refusal(status: int, text: str, n: int, at: Place) -> Exception:
         return BackendUnavailable(f"{at.url}: status {status}: {said}; set {key} to a key that this server accepts")
     if n > 1 and _TOO_MANY.search(said):
         return TooManyChoices(said)
+    if _CONTEXT.search(said):
+        room = _ROOM.search(said)
+        kind = InputError if room and int(room[1]) <= at.max_tokens else PromptTooLong
+        return kind(
+            f"task {at.task_id!r}: the prompt and sampling.max_tokens = {at.max_tokens} do not fit into the context of "
+            f"{at.model!r} ({said}); lower sampling.max_tokens, or serve the model with a longer context"
+        )
     return InputError(_fault(status, said, at))
 
 
 def _fault(status: int, said: str, at: Place) -> str:
-    if _CONTEXT.search(said):
-        return (
-            f"task {at.task_id!r}: the prompt and sampling.max_tokens = {at.max_tokens} do not fit into the context of "
-            f"{at.model!r} ({said}); lower sampling.max_tokens, or serve the model with a longer context"
-        )
     if _TEMPLATE.search(said):
         return (
             f"{at.url}: model {at.model!r} has no chat template ({said}); serve it with one "

@@ -51,7 +51,7 @@ def states_by_transformers(config: TransformersConfig, prompts: Mapping[str, str
 def states_by_vllm(
     config: VllmConfig, prompts: Mapping[str, str], state: Path, say: Callable[[str], None]
 ) -> Iterator[tuple[str, States]]:
-    """(task id, states of the last layer) a prompt, in order, ``concurrency`` at one time, from a pooling engine.
+    """(task id, states of the last layer) a prompt, in order, many at one time, from a pooling engine.
 
     Raises BackendUnavailable when the engine does not start or dies, InputError for a prompt that is too long.
     """
@@ -59,7 +59,7 @@ def states_by_vllm(
     with (
         VllmServer(pooling, state, say) as server,
         httpx.Client(timeout=config.timeout_s, trust_env=False) as client,
-        ThreadPoolExecutor(config.concurrency) as pool,
+        ThreadPoolExecutor(config.width(1)) as pool,
     ):
         asked = [pool.submit(_embedded, client, server, config, task, prompt) for task, prompt in prompts.items()]
         try:

@@ -9,10 +9,12 @@ are taken from the caller by a thread of its own, so that they may come slowly, 
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from types import TracebackType
 from typing import Self
 
@@ -22,10 +24,11 @@ from models.backend_config import OpenAIConfig, ServedConfig
 from models.backends.chat_client import ChatClient
 from models.backends.chat_protocol import Part, TooManyChoices
 from models.backends.identity import identity_of
-from models.errors import BackendUnavailable
-from models.extraction.extract import extract
+from models.errors import BackendUnavailable, PromptTooLong
+from models.extraction.extract import extract, unread
 from models.run_record import Generation, GenerationRequest, GeneratorIdentity, Response
 
+LOG = logging.getLogger(__name__)
 Outcome = Generation | BaseException
 
 
@@ -76,10 +79,15 @@ class OpenAIGenerator:
         if not self._open:
             raise BackendUnavailable(f"{self._client.url}: the connection is not open")
         self._client.stop.clear()
+        asked = iter(requests)
+        if (first := next(asked, None)) is None:
+            return
+        width = self._config.width(first.n)
         outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
-        room = threading.Semaphore(2 * self._config.concurrency)  # in work, and finished but not yet taken
-        with ThreadPoolExecutor(self._config.concurrency, thread_name_prefix="chat") as pool:
-            feeder = threading.Thread(target=self._feed, args=(iter(requests), pool, room, outcomes), name="chat-feed", daemon=True)
+        room = threading.Semaphore(2 * width)  # in work, and finished but not yet taken
+        with ThreadPoolExecutor(width, thread_name_prefix="chat") as pool:
+            given = chain([first], asked), pool, room, outcomes
+            feeder = threading.Thread(target=self._feed, args=given, name="chat-feed", daemon=True)
             feeder.start()
             try:
                 yield from self._finished(outcomes, room)
@@ -130,6 +138,9 @@ class OpenAIGenerator:
     def _outcome(self, request: GenerationRequest) -> Outcome:
         try:
             return extract(request, self._responses(request), self._config.extraction)
+        except PromptTooLong as error:
+            LOG.warning("%s", error)
+            return unread(request)
         except BaseException as error:  # noqa: BLE001 - carried to the caller's thread and raised there
             return error
 

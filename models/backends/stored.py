@@ -19,6 +19,7 @@ from typing import Self
 from models.backend_config import ExtractionVersion
 from models.backends.identity import draw_key
 from models.extraction.extract import extract
+from models.extraction.reasons import UNREAD
 from models.ports import Generator, ResponseStore
 from models.run_record import Generation, GenerationRequest, GeneratorIdentity, Response, Sample
 
@@ -99,10 +100,11 @@ class StoredGenerator:
                 yield request.model_copy(update={"n": request.n - len(known), "seed": request.seed + len(known)})
 
     def _complete(self, request: GenerationRequest, known: Sequence[Response], drawn: Generation) -> Generation:
-        """Store what is new after what was known; hand out the whole."""
+        """Store what is new after what was known, unless nothing was drawn; hand out the whole."""
         series = [*known, *(Response(**s.model_dump(include=set(Response.model_fields))) for s in drawn.samples)]
         facts = {"task_id": request.task_id, "kind": request.kind, "model": self.identity.model}
-        self._store.store_responses(self._key(request), series, facts)
+        if not any(response.finish_reason == UNREAD for response in series):
+            self._store.store_responses(self._key(request), series, facts)
         if not known:
             return drawn  # the model has extracted it already, and that takes as long as reading the answer
         return self._extracted(request, series, len(known))

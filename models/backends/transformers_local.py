@@ -8,6 +8,7 @@ Order of the steps as in vLLM: penalties, temperature, top-p; log-probabilities 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import islice
@@ -19,11 +20,15 @@ from models.backends.busy import BusyClock
 from models.backends.identity import identity_of, weights_of
 from models.backends.transformers_model import LoadedModel, load, out_of_memory
 from models.errors import BackendUnavailable, InputError
-from models.extraction.extract import extract
+from models.extraction.extract import extract, unread
 from models.run_record import Generation, GenerationRequest, GeneratorIdentity, Response
+
+LOG = logging.getLogger(__name__)
 
 
 class _Row(NamedTuple):
+    """``tokens``: of the prompt; none where it is too long, and then this is the request's only row."""
+
     request: GenerationRequest
     tokens: list[int]
     k: int
@@ -64,17 +69,21 @@ class TransformersGenerator:
         return self._clock.seconds
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
-        """Yield in the order of the requests. Raises InputError for too long a prompt, BackendUnavailable without memory."""
+        """Yield in the order of the requests; a prompt that is too long is discarded. Raises InputError, BackendUnavailable."""
         if self._loaded is None:
             raise BackendUnavailable(f"{self._config.model}: the model is not open")
         loaded = self._loaded
         rows = (row for request in requests for row in self._rows(loaded, request))
         responses: list[Response] = []
         while batch := list(islice(rows, self._config.batch_size)):
+            read = [row for row in batch if row.tokens]
             with self._clock.working(), out_of_memory(self._config.model, "lower batch_size or sampling.max_tokens"):
-                drawn = draw(loaded, batch, self._config.sampling)
-            for row, response in zip(batch, drawn, strict=True):
-                responses.append(response)
+                drawn = iter(draw(loaded, read, self._config.sampling) if read else [])
+            for row in batch:
+                if not row.tokens:
+                    yield unread(row.request)
+                    continue
+                responses.append(next(drawn))
                 if row.k == row.request.n - 1:
                     yield extract(row.request, responses, self._config.extraction)
                     responses = []
@@ -83,10 +92,14 @@ class TransformersGenerator:
         tokens = loaded.prompt_tokens(request.prompt, generation_prompt=self._config.generation_prompt)
         room = min(self._config.max_model_len, loaded.context)
         if len(tokens) + self._config.sampling.max_tokens > room:
-            raise InputError(
+            said = (
                 f"task {request.task_id!r}: {len(tokens)} tokens of prompt and sampling.max_tokens = "
                 f"{self._config.sampling.max_tokens} do not fit into {room}; lower sampling.max_tokens, or raise max_model_len"
             )
+            if self._config.sampling.max_tokens >= room:
+                raise InputError(said)
+            LOG.warning("%s", said)
+            return [_Row(request, [], 0)]
         return [_Row(request, tokens, k) for k in range(request.n)]
 
 

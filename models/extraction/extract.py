@@ -10,7 +10,7 @@ from typing import assert_never
 
 from models.backend_config import ExtractionVersion
 from models.extraction import coderm, tree
-from models.extraction.reasons import Extracted
+from models.extraction.reasons import UNREAD, Extracted
 from models.extraction.stdin_case import extract_case
 from models.run_record import Generation, GenerationRequest, Response, Sample
 
@@ -29,8 +29,15 @@ def extract(request: GenerationRequest, responses: Sequence[Response], version: 
     return Generation(task_id=request.task_id, kind=request.kind, prompt_digest=request.prompt_digest, samples=tuple(samples))
 
 
+def unread(request: GenerationRequest) -> Generation:
+    """What comes of a prompt that the model cannot read: every sample is discarded, with that reason."""
+    return extract(request, [Response(finish_reason=UNREAD)] * request.n, "ast-2")
+
+
 def _extract_one(request: GenerationRequest, response: Response, version: ExtractionVersion) -> Extracted:
     text, cut = response.text, response.finish_reason == "length"
+    if response.finish_reason == UNREAD:
+        return Extracted(None, UNREAD)
     if not text.strip():
         return Extracted(None, "filtered" if response.finish_reason == "content_filter" else "truncated" if cut else "empty")
     if request.kind == "test" and request.style == "stdin":

@@ -18,7 +18,10 @@ Reason = Literal[
     "no_test_case",  # a stdin problem's test without its two labelled parts
     "duplicate",  # the same test was kept already for this problem
     "filtered",  # the server withheld the text
+    "prompt_too_long",  # the model could not read the prompt, and was not asked
 ]
+UNREAD: Literal["prompt_too_long"] = "prompt_too_long"
+"""Also the finish reason of a response that was never drawn: it is not stored, since a longer context would have one."""
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 

@@ -80,7 +80,6 @@ def ours(plan: dict[str, Any], chosen: argparse.Namespace) -> Rounds:
         sampling=Sampling(**plan["sampling"], logprobs=chosen.logprobs != "none"),
         python=chosen.python,
         **({"logprob_samples": None} if chosen.logprobs == "all" else {}),
-        concurrency=len(plan["prompts"]),
         **{name: value for name, value in engine.items() if name in VllmConfig.model_fields},
         variables=CPU_VARIABLES if chosen.cpu else {},
         extra_args=("--load-format", "dummy", *(["--enforce-eager", WHOLE_PROMPTS] if chosen.cpu else [])),

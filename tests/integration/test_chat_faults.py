@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from models.backend_config import OpenAIConfig
+from db.store import open_store
+from models.backend_config import OpenAIConfig, VllmConfig
 from models.backends.chat_client import ChatClient
 from models.backends.openai_compat import OpenAIGenerator
+from models.backends.stored import StoredGenerator
 from models.errors import BackendUnavailable, CodeRMError, InputError
-from models.run_record import Generation, GenerationRequest
-from tests.chat_server import MODEL, Act, Plan, chat_server, error
+from models.run_record import Generation, GenerationRequest, SampleCounts
+from tests.chat_server import MODEL, Act, ChatServer, Plan, chat_server, error
 
 
 def config(url: str, **fields: Any) -> OpenAIConfig:
@@ -23,8 +26,8 @@ def config(url: str, **fields: Any) -> OpenAIConfig:
     return OpenAIConfig.model_validate({"model": MODEL, "base_url": url, **quick, **fields})
 
 
-def asked(*tasks: str, n: int = 3) -> list[GenerationRequest]:
-    return [GenerationRequest(task_id=t, kind="solution", prompt=f"solve {t}", n=n, seed=1000 * i) for i, t in enumerate(tasks)]
+def asked(*tasks: str, n: int = 3, kind: Literal["solution", "test"] = "solution") -> list[GenerationRequest]:
+    return [GenerationRequest(task_id=t, kind=kind, prompt=f"solve {t}", n=n, seed=1000 * i) for i, t in enumerate(tasks)]
 
 
 def drawn(url: str, requests: list[GenerationRequest], **fields: Any) -> dict[str, Generation]:
@@ -115,7 +118,7 @@ def test_the_server_may_say_how_long_it_wants_to_be_left_alone() -> None:
         (Act(body="x" * 99, cut=True), BackendUnavailable, "the answer broke off|the connection broke"),
         (Act(silent=True), BackendUnavailable, "no answer in time"),
         (error(401, "no such key"), BackendUnavailable, "set CODERM_OPENAI_API_KEY"),
-        (error(400, "This model's maximum context length is 4096 tokens."), InputError, "task 'b'.*max_tokens = 2048.*lower"),
+        (error(400, "This model's maximum context length is 2048 tokens."), InputError, "task 'b'.*max_tokens = 2048.*lower"),
         (error(400, "default chat template is no longer allowed"), InputError, "no chat template.*--chat-template"),
         (error(404, "The model `x` does not exist."), InputError, "field 'model': 'tiny/policy' is not served"),
         (error(400, "extra fields not permitted"), InputError, "status 400: extra fields"),
@@ -155,6 +158,42 @@ def test_no_more_requests_at_one_time_than_configured_and_as_many() -> None:
     with chat_server(plan) as server:
         assert len(drawn(server.url, asked(*"abcdefghijkl"), concurrency=4)) == 12
     assert 2 <= server.most_at_once <= 4
+
+
+@pytest.mark.parametrize(("n", "at_once"), [(10, 8), (40, 2), (1000, 1)])
+def test_a_server_of_our_own_is_asked_for_twice_what_it_has_room_for(n: int, at_once: int) -> None:
+    def plan(_number: int, _body: dict[str, Any]) -> None:
+        time.sleep(0.2)
+
+    wanted = VllmConfig(model=MODEL, max_num_seqs=40, logprob_samples=None)
+    with chat_server(plan) as server, OpenAIGenerator.of_engine(wanted, server.url, lambda: True) as model:
+        assert len(list(model.generate(asked(*"abcdefghijklmnop", n=n)))) == 16
+    assert server.most_at_once == at_once
+
+
+def test_a_prompt_that_is_too_long_is_discarded_counted_and_asked_again_by_the_next_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = {"b": 4096}
+
+    def plan(_number: int, body: dict[str, Any]) -> Act | None:
+        task = body["messages"][0]["content"][-1]
+        said = f"This model's maximum context length is {room.get(task)} tokens, and your request has 4090 input tokens"
+        return error(400, said) if task in room else None
+
+    def counts(server: ChatServer) -> dict[str, SampleCounts]:
+        live = OpenAIGenerator.of(config(server.url), None)
+        with open_store(f"sqlite:///{tmp_path / 'a.db'}") as store, StoredGenerator(live, store, "ast-2") as model:
+            return {g.task_id: SampleCounts.of(g) for g in model.generate(asked(*"abc", n=3, kind="test"))}
+
+    with chat_server(plan) as server:
+        found = counts(server)
+        assert (found["b"].drawn, found["b"].kept, found["b"].discarded) == (3, 0, {"prompt_too_long": 3})
+        assert (found["a"].kept, found["c"].kept) == (3, 3)
+        assert "task 'b': the prompt and sampling.max_tokens = 2048 do not fit" in caplog.text
+        room.clear()
+        again = counts(server)
+    assert (again["b"].kept, again["b"].reused, again["a"].reused) == (3, 0, 3)
 
 
 def test_requests_may_come_slowly_and_finished_problems_go_out_meanwhile() -> None:

@@ -120,6 +120,14 @@ def test_faults_of_transformers_are_one_line(model: str, tmp_path: Path) -> None
     asked = GenerationRequest(task_id="t", kind="solution", prompt="Write something.", n=1, seed=0)
     with TransformersGenerator(long) as generator, pytest.raises(InputError, match="do not fit"):
         list(generator.generate([asked]))
+    some = TransformersConfig(model=model, device="cpu", batch_size=3, sampling=Sampling(max_tokens=8))
+    unread = asked.model_copy(update={"task_id": "long", "prompt": "word " * 3000, "n": 5})
+    with TransformersGenerator(some) as generator:
+        few = asked.model_copy(update={"n": 2})
+        found = [(g.task_id, [s.discard_reason for s in g.samples]) for g in generator.generate([few, unread, unread, few])]
+    assert [task for task, _reasons in found] == ["t", "long", "long", "t"]
+    assert [reasons for task, reasons in found if task == "long"] == [["prompt_too_long"] * 5] * 2
+    assert all(len(reasons) == 2 and "prompt_too_long" not in reasons for task, reasons in found if task == "t")
 
 
 def test_no_memory_for_transformers_is_one_line() -> None:

@@ -14,15 +14,14 @@ import httpx
 import numpy as np
 import pytest
 
-from models.backend_config import OpenAIConfig, Sampling, TransformersConfig, VllmConfig
+from models.backend_config import Sampling, TransformersConfig, VllmConfig
 from models.backends.chat_protocol import Part, payload, read_answer
 from models.backends.engine_process import marked
 from models.backends.hidden_states import states_by_transformers, states_by_vllm
-from models.backends.openai_compat import OpenAIGenerator
 from models.backends.transformers_local import TransformersGenerator
 from models.backends.transformers_model import LoadedModel, load
 from models.backends.vllm_command import ADAPTER
-from models.errors import BackendUnavailable, InputError
+from models.errors import BackendUnavailable, InputError, PromptTooLong
 from models.prompts import solution_prompt
 from models.run_record import GenerationRequest
 from tests.engines import MARKS, Engine, managed
@@ -85,15 +84,18 @@ def test_an_adapter_draws_what_its_base_does_not(engine: Engine) -> None:
 def test_what_is_wrong_with_a_request_is_one_line(engine: Engine) -> None:
     with pytest.raises(InputError, match="field 'model': 'nobody/nothing' is not served; expected one of:"):
         engine.drawn(*asked(1), model="nobody/nothing")
-    for request, most in ((asked(1)[0], 5000), (asked(1, prompt="word " * 3000)[0], 10)):
-        with pytest.raises(InputError, match=f"{request.task_id}.*max_tokens = {most} do not fit into the context") as caught:
-            engine.drawn(request, max_tokens=most)
-        assert "\n" not in str(caught.value)
-    kept: list[str] = []
-    chosen = OpenAIConfig(model=engine.config.model, base_url=engine.url, sampling=Sampling(max_tokens=10))
-    with OpenAIGenerator.of(chosen, None) as generator, pytest.raises(InputError, match="demo/x"):
-        kept.extend(g.task_id for g in generator.generate([*asked(1), *asked(1, task_id="demo/x", prompt="word " * 3000)]))
-    assert set(kept) == set(problems())
+    request = asked(1)[0]
+    with pytest.raises(InputError, match=f"{request.task_id}.*max_tokens = 5000 do not fit into the context") as caught:
+        engine.drawn(request, max_tokens=5000)
+    assert "\n" not in str(caught.value)
+    assert not isinstance(caught.value, PromptTooLong)
+
+
+def test_a_prompt_that_is_too_long_costs_its_own_problem_alone(engine: Engine) -> None:
+    drawn = engine.drawn(*asked(2), *asked(2, task_id="demo/x", prompt="word " * 3000), max_tokens=10)
+    assert [s.discard_reason for s in drawn.pop("demo/x")] == ["prompt_too_long"] * 2
+    assert set(drawn) == set(problems())
+    assert all(s.tokens_out for samples in drawn.values() for s in samples)
 
 
 def test_hidden_states_of_both_engines_are_equal_and_a_killed_server_is_one_line(model: str, tmp_path: Path) -> None:
