@@ -100,7 +100,7 @@ def draws_of(found: ProblemOfRun, kind: Kind, store: SqlStore) -> Generation:
     if not series:
         raise InputError(
             f"run {found.run_id}, task {problem.task_id}: no answer of {backend.model} is stored for it; "
-            "it was never asked, or `coderm db prune` took what nobody used"
+            "it was never asked, its prompt was too long, or `coderm db prune` took what nobody used"
         )
     return extract(request, series[: request.n], backend.extraction)
 

@@ -110,6 +110,28 @@ def test_a_run_breaks_off_is_resumed_and_needs_no_server_the_second_time(
     assert again["metrics"]["selector/majority/pass_1"] == 1.0
 
 
+def test_prompts_that_are_too_long_cost_their_own_problems_and_the_report_says_so(own_prefect: None, tmp_path: Path) -> None:
+    """One problem without candidates, another without tests: the run ends, and the third problem is decided as ever."""
+    from flows.benchmark import benchmark
+    from models.config import GateConfig
+    from tasks.resources import open_database
+
+    def plan(_number: int, body: dict[str, Any]) -> Act | None:
+        content = body["messages"][0]["content"]
+        unread = "number, 1." in content or ("number, 2." in content and "### code solution" in content)
+        return error(400, "This model's maximum context length is 4096 tokens; the prompt has 5000") if unread else None
+
+    with chat_server(plan, wrote) as chat:
+        lenient = config(tmp_path, chat.url).model_copy(update={"gates": GateConfig(min_kept_share=0.1)})
+        summary = benchmark(lenient)
+    with open_database() as store:
+        run = store.load_run(summary["run_id"])
+    assert [c.discarded.get("prompt_too_long", 0) for c in run.samples["solution"].values()] == [0, 8, 0]
+    assert {t: c.kept for t, c in run.samples["test"].items()} == {"sq/0": 4, "sq/1": 0, "sq/2": 0}
+    assert run.metrics["selector/majority/problems"] == 2
+    assert "prompt too long 8" in Path(summary["report"]).read_text()
+
+
 def test_a_dry_run_names_tokens_hours_and_price(tmp_path: Path) -> None:
     from tasks.estimate import estimate_run
 
