@@ -6,6 +6,8 @@ of it afterwards: the limits are hard ones of the kernel, and the message is jud
 
 from __future__ import annotations
 
+import _sitebuiltins
+import builtins
 import gc
 import os
 import random
@@ -72,9 +74,10 @@ def standard_streams() -> None:
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)
-    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    same = {"encoding": "utf-8", "newline": "\n", "closefd": False}  # as Python itself opens them: "\r" stays where it is
+    sys.stdin = open(0, errors="surrogateescape", **same)  # type: ignore[call-overload]  # noqa: SIM115
+    sys.stdout = open(1, "w", **same)  # type: ignore[call-overload]  # noqa: SIM115
+    sys.stderr = open(2, "w", errors="backslashreplace", **same)  # type: ignore[call-overload]  # noqa: SIM115
 
 
 def guest_names() -> tuple[str, ...]:
@@ -140,8 +143,7 @@ def _run_program(spec: Spec, nonce: bytes, channel: int) -> int:
         letter = report.MEMORY if error.memory else report.BAD_SOLUTION
         os.write(channel, report.compose(nonce, letter, f"solution: {error}"))
         return 0
-    main = type(sys)("__main__")
-    sys.modules["__main__"] = main
+    main = _main_module(spec)
     try:
         exec(code, main.__dict__)
         return _leave(0)
@@ -152,6 +154,20 @@ def _run_program(spec: Spec, nonce: bytes, channel: int) -> int:
         os.write(channel, report.compose(nonce, letter, judge.describe(error)))
         _leave(0)
         return 1
+
+
+def _main_module(spec: Spec) -> Any:
+    """What a script finds: its name and file, the names that ``site`` adds, threads that get a stack which its limit allows."""
+    import threading
+
+    main = type(sys)("__main__")
+    sys.modules["__main__"] = main
+    main.__dict__.update(__builtins__=builtins, __file__="solution.py")
+    vars(builtins).update({name: _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)") for name in ("exit", "quit")})
+    vars(builtins).update({name: _sitebuiltins._Printer(name, "") for name in ("copyright", "credits", "license")})
+    own, most = threading.stack_size, spec.memory_bytes >> 2  # contest programs ask for 512 MiB, of which they use little
+    threading.stack_size = lambda size=0: own(min(size, most) & -4096)
+    return main
 
 
 def _exit_status(error: SystemExit) -> int:
@@ -168,8 +184,9 @@ def _leave(status: int) -> int:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
+        if not getattr(sys.stdout, "closed", sys.stdout is None):
+            sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
         return status or 120  # what Python answers when the last flush fails
     return status
 

@@ -208,6 +208,17 @@ STDIN = {
     "raw descriptor": ("import os\nos.write(1, os.read(0, 100))", "hello", "hello", "passed"),
     "endless output": ("while True: print('a' * 1000)", "", "8", "timeout"),
     "exit handler prints": ("import atexit\natexit.register(print, 8)", "", "8", "passed"),
+    "exit of site": ("print(8)\nexit()", "", "8", "passed"),
+    "quit of site": ("print(8)\nquit(0)\nprint(9)", "", "8", "passed"),
+    "names of a script": ("print(__builtins__.len(__file__) > 0, copyright is not None)", "", "True True", "passed"),
+    "a large stack": (
+        "import threading\nthreading.stack_size(1 << 29)\nt = threading.Thread(target=print, args=(8,))\nt.start()\nt.join()",
+        "",
+        "8",
+        "passed",
+    ),
+    "carriage return": ("print(ascii(input()))", "x\r\n", "'x\\r'", "passed"),
+    "closes stdout": ("import sys\nprint(8)\nsys.stdout.close()", "", "8", "passed"),
     "expected output is nowhere": (
         "import gc\nprint([x for x in gc.get_objects() if isinstance(x, (list, dict)) and 'needle' + '42' in str(x)])",
         "",
