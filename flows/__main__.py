@@ -58,7 +58,7 @@ def run(argv: list[str] | None = None) -> int:
     try:
         code = app(args=argv, standalone_mode=False, prog_name="coderm")
     except TyperException as error:
-        return _fail(f"{error.format_message()} (see `coderm --help`)", error.exit_code)
+        return _fail(f"{error.format_message()} (see `{_asked(error)} --help`)", error.exit_code)
     except CodeRMError as error:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, Abort):
@@ -73,6 +73,12 @@ def run(argv: list[str] | None = None) -> int:
     if code == 130:
         return _fail("interrupted; nothing half-written was kept", 130)
     return code if isinstance(code, int) else 0
+
+
+def _asked(error: object) -> str:
+    """The command whose arguments were wrong, as far as it was understood."""
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "coderm"
 
 
 def _behind(error: BaseException) -> CodeRMError | None:

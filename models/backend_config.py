@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from models.config_form import Config
 
@@ -102,6 +102,16 @@ class OpenAIConfig(ServedConfig):
     api_key: str = Field(
         "openai", pattern=r"^[a-z][a-z0-9_]*$", description="NAME of the key: its value is in the variable CODERM_<NAME>_API_KEY"
     )
+
+    @field_validator("api_key", mode="before")
+    @classmethod
+    def _is_a_name(cls, value: object) -> object:
+        if isinstance(value, str) and not re.fullmatch(r"[a-z][a-z0-9_]*", value):
+            raise ValueError(
+                "expected the NAME of a key in small letters, as openai: its value is in the variable CODERM_<NAME>_API_KEY"
+            )
+        return value
+
     vllm_extras: bool = Field(True, description="send fields that only vLLM knows; off for services that refuse unknown ones")
 
     @model_validator(mode="after")

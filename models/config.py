@@ -156,7 +156,9 @@ class RunConfig(Config):
     statement_examples: bool = Field(
         False, description="read examples from the statements, run them first, and rank with and without them (NAME+examples)"
     )
-    k: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 2, 10), title="k of pass@k", description="how many picks may be tried")
+    k: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (1, 2, 10), min_length=1, title="k of pass@k", description="how many picks may be tried"
+    )
     sandbox: SandboxConfig = SandboxConfig()
     budget: BudgetConfig = BudgetConfig()
     gates: GateConfig = Field(GateConfig(), title="Gates")

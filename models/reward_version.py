@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError, field_validator
 from models.config import BudgetConfig
 from models.errors import InputError
 from models.fingerprint import digest_json
+from models.first_fault import first_fault
 from models.reward.registry import DEFAULT, resolve
 from models.run_record import GeneratorIdentity, RunRecord
 from models.types import Limits, Record
@@ -107,9 +108,9 @@ def version_of_run(run: RunRecord, selector: str | None = None, probe: ProbeSpec
             limits=Limits.model_validate(config.get("sandbox", {}).get("limits", {})),
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"run {run.run_id}: field {where!r}: {first['msg']}: this run cannot become a version") from None
+        fault = first_fault(error)
+        where = ".".join(map(str, fault.place))
+        raise InputError(f"run {run.run_id}: field {where!r}: {fault.expected}: this run cannot become a version") from None
 
 
 def _generator(identity: GeneratorIdentity, tests: int) -> TestGeneratorSpec:
@@ -137,5 +138,5 @@ def read_version(text: str, where: str) -> RewardVersion:
     try:
         return RewardVersion.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{where}: field {'.'.join(map(str, first['loc']))!r}: {first['msg']}") from None
+        fault = first_fault(error)
+        raise InputError(f"{where}: field {'.'.join(map(str, fault.place))!r}: {fault.expected}") from None

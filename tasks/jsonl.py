@@ -1,9 +1,10 @@
 """JSON Lines in and out: the one place where a line becomes a record and a record a line.
 
-Decides: a file is read as a stream, gzip is known by its first bytes or by ``.gz``, blank lines say nothing. Refuses, naming
-file, line and field: what is no JSON object, is cut off, is not UTF-8, has a wrong or unknown field, or repeats a task. A file is
-written beside its place and renamed into it, so that a reader sees the old one or the new one; non-ASCII is escaped, so that lone
-surrogates, which models write, survive. The trade: a file cut exactly between two lines cannot be told from a shorter one.
+Decides: a file is read as a stream, gzip is known by its first bytes or by ``.gz``, blank lines and a byte order mark say nothing.
+Refuses, naming file, line and field: what is no JSON object, is cut off, is not UTF-8, has a wrong or unknown field, or repeats a
+task. A file is written beside its place and renamed into it, so that a reader sees the old one or the new one; non-ASCII is
+escaped, so that lone surrogates, which models write, survive. The trade: a file cut exactly between two lines cannot be told from
+a shorter one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import IO, Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from models.errors import InputError, MalformedLine
+from models.first_fault import first_fault
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -60,14 +62,14 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _parse(path: Path, number: int, raw: bytes) -> Any:
     try:
-        return json.loads(raw.decode("utf-8"))
+        return json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as error:
         raise MalformedLine(
             path, number, "", f"expected UTF-8, found byte 0x{raw[error.start]:02x} at offset {error.start}"
         ) from None
     except (ValueError, RecursionError) as error:
         cut = "" if raw.endswith(b"\n") else "a line that is cut off: "
-        raise MalformedLine(path, number, "", f"expected one JSON object, found {cut}{error}") from None
+        raise MalformedLine(path, number, "", f"expected one JSON object; {cut}{error}") from None
 
 
 def read_objects(path: Path | str, *, arrays: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -82,7 +84,7 @@ def read_objects(path: Path | str, *, arrays: bool = False) -> Iterator[tuple[in
         value = _parse(path, number, raw)
         for place, entry in enumerate(value, 1) if arrays and isinstance(value, list) else ((number, value),):
             if not isinstance(entry, dict):
-                raise MalformedLine(path, place, "", f"expected one JSON object a line, found {type(entry).__name__}")
+                raise MalformedLine(path, place, "", f"expected one JSON object a line, found {_shown(entry)}")
             yield place, entry
 
 
@@ -95,10 +97,14 @@ def validate(path: Path | str, number: int, model: type[Model], value: object) -
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        found = "" if first["type"] in ("missing", "extra_forbidden", "value_error") else f", found {first['input']!r:.80}"
-        expected = f"is no field of {model.__name__}" if first["type"] == "extra_forbidden" else first["msg"]
-        raise MalformedLine(path, number, _place(first["loc"]), " ".join(f"{expected}{found}".split())) from None
+        fault, first = first_fault(error), error.errors(include_url=False)[0]
+        found = "" if first["type"] in ("missing", "extra_forbidden", "value_error") else f", found {_shown(first['input'])}"
+        raise MalformedLine(path, number, _place(fault.place), f"{fault.expected}{found}") from None
+
+
+def _shown(value: object) -> str:
+    """As the file has it, not as Python does."""
+    return json.dumps(value, default=repr)[:80]
 
 
 def read_lines(path: Path | str, model: type[Model]) -> Iterator[Model]:
@@ -129,7 +135,9 @@ def encode_line(record: BaseModel) -> bytes:
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """A stream that becomes ``path`` when the block ends well, and nothing otherwise. A device or pipe is written directly."""
     target = path.resolve()
-    special = target.exists() and not target.is_file() and not target.is_dir()
+    if target.is_dir():
+        raise InputError(f"{path}: is a directory; expected a file name")
+    special = target.exists() and not target.is_file()
     partial = target if special else target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
         stream = partial.open("wb" if special else "xb")
@@ -141,8 +149,6 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
             stream.flush()
             if not special:
                 os.fsync(stream.fileno())
-        if target.is_dir():
-            raise InputError(f"{path}: is a directory; expected a file name")
         if not special:
             partial.replace(target)
     except BaseException:

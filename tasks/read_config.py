@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from models.config import RunConfig
 from models.errors import InputError
+from models.first_fault import first_fault
 
 PATHS = (
     ("benchmark", "problems"),
@@ -23,7 +24,7 @@ PATHS = (
 def read_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     """Read ``path``, apply ``key.sub=value`` overrides (values in TOML, else plain text). Raises InputError, one line."""
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except tomllib.TOMLDecodeError as error:
@@ -43,11 +44,10 @@ def read_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
 
 
 def first_error(error: ValidationError) -> str:
-    """The first problem that pydantic found, as ``field 'a.b': what was expected``."""
-    found = error.errors(include_url=False)
-    field = ".".join(str(part) for part in found[0]["loc"])
-    rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return (f"field {field!r}: " if field else "") + found[0]["msg"].removeprefix("Value error, ") + rest
+    """The first thing that is wrong, as ``field 'a.b': what was expected``."""
+    fault = first_fault(error)
+    field = ".".join(map(str, fault.place))
+    return (f"field {field!r}: " if field else "") + fault.expected + (f" (and {fault.more} more)" if fault.more else "")
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:

@@ -1,7 +1,8 @@
 """coderm runs, cell, report: what was run, one cell of it explained, its page."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
@@ -19,11 +20,19 @@ def list_runs(limit: Annotated[int, typer.Option("--limit", min=1, help="newest 
     with open_database() as store:
         found, begun = store.list_runs(limit), store.started_runs()
     failed = ["failed_gates"] if any(row["failed_gates"] for row in found) else []
-    columns = ("run_id", "benchmark", "created_at", "problems", "cells", *failed)
-    print_table(f"{len(found)} runs", columns, ([row.get(c) for c in columns] for row in found))
+    columns = ("run_id", "benchmark", "created_at", "problems", "pass@1", *failed)
+    title = "runs, newest first; times are UTC, pass@1 is of b4-outputs where a run computed it" if found else "no run yet"
+    print_table(title, columns, (_listed(row, columns) for row in found))
     if begun:
         title = f"{len(begun)} begun and not finished (coderm runs resume RUN)"
-        print_table(title, columns[:3], ([row[c] for c in columns[:3]] for row in begun[:limit]))
+        print_table(title, columns[:3], (_listed(row, columns[:3]) for row in begun[:limit]))
+
+
+def _listed(row: Mapping[str, Any], columns: Sequence[str]) -> list[object]:
+    """Times to the minute: the rest of them would fold every line of a narrow terminal."""
+    solved = cast(Mapping[str, float], row.get("metrics", {})).get("selector/b4-outputs/pass_1")
+    shown = {**row, "created_at": str(row["created_at"])[:16].replace("T", " "), "pass@1": solved}
+    return [shown.get(c) for c in columns]
 
 
 @app.command("resume")
@@ -49,7 +58,7 @@ def show(
 ) -> None:
     """Show a run's metrics and where they come from, or every decision of its budget on one problem.
 
-    Example: coderm runs show 20261123-0045 --trail demo/03-merge
+    Example: coderm runs show 20261123-0045 --trail demo/03-roman-numeral
     """
     from tasks.resources import open_database
 
@@ -107,7 +116,7 @@ def samples(
 ) -> None:
     """Every answer for one problem of a finished or begun run: its text, and whether it was kept, or why not.
 
-    Example: coderm runs samples 20261123-0045 demo/03-merge --kind test
+    Example: coderm runs samples 20261123-0045 demo/03-roman-numeral --kind test
     """
     from tasks.show_samples import show_samples
 
@@ -124,7 +133,7 @@ def cell(
 ) -> None:
     """Explain one cell: both sources, limits, verdict, flags, and what a rerun says now; also of a run that a gate stopped.
 
-    Example: coderm cell 20261123-0045 demo/03-merge 4 7
+    Example: coderm cell 20261123-0045 demo/03-roman-numeral 4 7
     """
     from tasks.explain_cell import explain_cell
 

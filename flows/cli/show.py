@@ -2,12 +2,16 @@
 
 import json
 import math
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+WIDE = 200
+"""Columns of a table in a file or pipe, where nothing says how wide the paper is: most rows stay one line, as grep and awk want."""
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -18,16 +22,17 @@ def print_json(value: Mapping[str, Any]) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on stdout, numbers to the right. Text that a model wrote is never read as markup."""
     body = [list(row) for row in rows]
+    typer.echo(title)  # not the table's own title, which is folded to the table's width
     if not body:
-        typer.echo(title)
         return
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for index, column in enumerate(columns):
         number = bool(body) and all(isinstance(row[index], int | float) for row in body)
         table.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in body:
         table.add_row(*(_cell(v) for v in row))
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    width = shutil.get_terminal_size((WIDE, 50)).columns
+    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
 
 
 def _cell(value: object) -> str:

@@ -34,9 +34,11 @@ def run(
     Example: coderm run nightly.toml --set sandbox.workers=8 --set budget.policy=greedy
     Example: coderm run nightly.toml --set policy.type=openai --set policy.model=my/policy --dry-run
     """
+    from tasks.check_recordings import check_recordings
     from tasks.read_config import read_config
 
     parsed = read_config(config, set_ or [])
+    check_recordings(parsed)
     if dry_run:
         from tasks.estimate import estimate_run
 

@@ -10,7 +10,7 @@ from flows.cli.show import print_json
 
 def states(
     config: Annotated[Path, typer.Argument(help="TOML file of a run; its policy is of type transformers or vllm")],
-    out: Annotated[Path, typer.Option("--out", help="safetensors file, for coderm calibrate --states")],
+    out: Annotated[Path, typer.Option("--out", help="safetensors file, for coderm calibrate difficulty --states")],
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY.SUB=VALUE", help="override one value, repeatable")] = None,
 ) -> None:
     """Hidden states of the last prompt token: every layer by transformers, the last one by a vLLM pooling engine.

@@ -271,3 +271,8 @@ def test_a_configuration_with_an_unknown_key_is_named(tmp_path: Path, capsys: py
     assert len(error.splitlines()) == 1
     assert "benchmark.colour" in error
     assert "run.toml" in error
+
+
+def test_wrong_arguments_name_the_help_of_their_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["runs", "show"]) == 2
+    assert "`coderm runs show --help`" in capsys.readouterr().err

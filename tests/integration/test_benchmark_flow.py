@@ -323,14 +323,16 @@ def test_the_commands_on_a_stored_run(own_prefect: None, bench: Path, capsys: py
     from flows.benchmark import benchmark
     from tasks.settings import load_settings
 
-    run_id = benchmark(config(bench))["run_id"]
+    summary = benchmark(config(bench))
+    run_id = summary["run_id"]
     capsys.readouterr()
 
     def said(*argv: str) -> str:
         assert run(list(argv)) == 0
         return capsys.readouterr().out
 
-    assert run_id in said("runs", "list").replace("\n", "")
+    listed = next(line for line in said("runs", "list").splitlines() if run_id in line)
+    assert f"{summary['metrics']['selector/b4-outputs/pass_1']:.4g}" in listed  # one line a run, with what it came to
     assert json.loads(said("runs", "show", run_id[:18], "--format", "json"))["metrics"]["selector/majority/pass_1"] == 1.0
     explained = said("cell", run_id, "sq/1", "0", "1")
     assert explained.count("verdict: passed") == 2  # 2 + 2 is 4: recorded and rerun

@@ -40,10 +40,10 @@ def test_sampling_is_the_papers_unless_said() -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ('type = "gpu"', "field 'policy': Input tag 'gpu'"),
+        ('type = "gpu"', "field 'policy': type = 'gpu': expected one of 'replay', 'openai'"),
         ('type = "openai"', r"field 'policy.openai.model'"),
-        ('type = "openai"\nmodel = "m"\nkey = "secret"', r"field 'policy.openai.key': Extra inputs"),
-        ('type = "openai"\nmodel = "m"\napi_key = "sk-ABC"', r"field 'policy.openai.api_key'"),
+        ('type = "openai"\nmodel = "m"\nkey = "secret"', r"field 'policy.openai.key': no such field"),
+        ('type = "openai"\nmodel = "m"\napi_key = "sk-ABC"', r"field 'policy.openai.api_key': expected the NAME of a key"),
         ('type = "transformers"\nmodel = "m"\nlora = "ad"', r"'lora': type 'transformers' takes no adapter; expected type 'vllm'"),
     ],
 )
