@@ -39,8 +39,13 @@ def label_files(problems: Path, solutions: Path, out: Path, config: SandboxConfi
     sets = list(read_lines(solutions, SolutionSet))
     if foreign := next((s.task_id for s in sets if s.task_id not in known), None):
         raise InputError(f"{solutions}: field 'task_id': {foreign!r} is not in {problems}; expected only its tasks")
-    judged, _ = judge_all(known, sets, config, "label")
-    write_lines(out, (j.labels for j in judged))
+    judged: list[Judgement] = []
+
+    def lines() -> Iterator[Labels]:  # judged once the place is known to be one that can be written
+        judged.extend(judge_all(known, sets, config, "label")[0])
+        yield from (j.labels for j in judged)
+
+    write_lines(out, lines())
     dropped, unknown = sum(j.dropped_inputs for j in judged), sum(j.unknown_inputs for j in judged)
     notes = [f"{dropped} inputs dropped: the reference raises on them or takes over 1 s"] if dropped else []
     return [j.labels for j in judged], notes + ([f"{unknown} inputs could not be checked: rerun `coderm label`"] if unknown else [])

@@ -276,3 +276,11 @@ def test_a_configuration_with_an_unknown_key_is_named(tmp_path: Path, capsys: py
 def test_wrong_arguments_name_the_help_of_their_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["runs", "show"]) == 2
     assert "`coderm runs show --help`" in capsys.readouterr().err
+
+
+def test_labels_that_could_not_be_written_are_not_judged_first(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CODERM_DOCKER_HOST", f"unix://{files}/no-engine.sock")  # judging would be exit code 3
+    assert run(["label", "--problems", "P.jsonl", "--solutions", "S.jsonl", "--out", "no/L.jsonl", "--sandbox", "docker"]) == 2
+    assert "no/L.jsonl: cannot be written" in capsys.readouterr().err

@@ -95,7 +95,7 @@ def test_a_task_without_tests_has_rows_and_no_columns() -> None:
     ("field", "value", "said"),
     [
         ("verdicts", [["passed"]], "verdicts is not 1 rows"),
-        ("verdicts", [["passed", "okay"]], "found 'okay'"),
+        ("verdicts", [["passed", "okay"]], 'found "okay"'),
         ("duration_ms", [[1.0, -1.0]], "found -1.0"),
         ("duration_ms", [[1.0, None], [1.0, None]], "duration_ms is not 1 rows"),
         ("flags", [[[]]], "flags is not 1 rows"),
