@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from models.matrix import MatrixJob, PassMatrix
 from models.types import Limits, UnitTest, Verdict
 from sandbox.executor import PooledExecutor
+from sandbox.self_check import Cell
 
 BLOCK = 12
 Seen = dict[tuple[str, str], tuple[str, bool]]
 """(solution digest, test digest) → verdict, and whether it came near its limit"""
 
 
-def corpus_jobs(cells: Sequence[Mapping[str, str]], limits: Limits) -> list[MatrixJob]:
+def corpus_jobs(cells: Sequence[Cell], limits: Limits) -> list[MatrixJob]:
     """Cells of the corpus in blocks: each solution is asked its own test, and the others of its block stand beside it."""
-    by_entry: dict[str, list[Mapping[str, str]]] = {}
+    by_entry: dict[str, list[Cell]] = {}
     for cell in cells:
+        if cell["style"] != "function" or cell["kind"] == "resources" or {"needs", "before"} & cell.keys():
+            continue  # ended by a limit, or not asked of every runtime, or not alone
         by_entry.setdefault(cell["entry_point"], []).append(cell)
     jobs = []
     for entry, group in by_entry.items():
         for start in range(0, len(group), BLOCK):
             block = group[start : start + BLOCK]
-            tests = tuple(UnitTest(source=cell["test"]) for cell in block)
+            tests = tuple(UnitTest.model_validate(cell["test"]) for cell in block)
             solutions, names = tuple(cell["solution"] for cell in block), tuple(cell["name"] for cell in block)
             jobs.append(
                 MatrixJob(f"{entry}/{start}", "function", entry, solutions, names, tests, limits, np.eye(len(block), dtype=bool))

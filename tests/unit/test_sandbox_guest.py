@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import datetime
 import math
+import os
 from collections import Counter, OrderedDict, defaultdict, deque
 from decimal import Decimal
 from fractions import Fraction
@@ -261,6 +262,30 @@ def test_own_scratch_must_be_empty_at_the_start(tmp_path: Any) -> None:
     with pytest.raises(scratch.NotOurs):
         scratch.claim([str(folder)])
     assert (folder / "precious").exists()
+
+
+def test_everything_goes_whatever_a_cell_made_of_its_folder_and_nothing_beside_it(tmp_path: Any) -> None:
+    folder, precious = tmp_path / (scratch.OWN_PREFIX + "x"), tmp_path / "precious"
+    folder.mkdir()
+    precious.mkdir()
+    (precious / "kept").write_text("x")
+    scratch.claim([str(folder)])
+    (folder / "link").symlink_to(precious)
+    os.mkfifo(folder / "pipe")
+    (folder / "locked" / "in").mkdir(parents=True)
+    (folder / "locked" / "in" / "link").symlink_to(precious)
+    (folder / "locked").chmod(0)
+    deep = os.open(folder, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=deep)
+        below = os.open("d", os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = below
+    os.close(deep)
+    folder.chmod(0)
+    assert scratch.empty([str(folder)])
+    assert list(folder.iterdir()) == []
+    assert (precious / "kept").read_text() == "x"
 
 
 @given(
