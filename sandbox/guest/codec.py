@@ -8,14 +8,16 @@ says so. Notation: JSON's own types stand for themselves, every other value is a
 from __future__ import annotations
 
 import datetime
+import importlib
 import math
+import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Callable  # noqa: UP035 - subscripted when run by Python 3.9
 
-from sandbox.guest import arrays
+from sandbox.guest import arrays, named
 
 MAX_DEPTH = 60
 MAX_INT_BITS = 1 << 20
@@ -44,7 +46,7 @@ class Opaque(Exception):
     """A value that cannot cross."""
 
 
-def pack(value: Any, seen: set[int] | None = None, depth: int = 0) -> Any:
+def pack(value: Any, seen: set[int] | None = None, depth: int = 0) -> Any:  # noqa: PLR0911 - one line a sort
     """JSON for a value. Raises Opaque.
 
     ``seen``: refuse a mutable object that occurs twice, since its copies would no longer be one.
@@ -65,7 +67,10 @@ def pack(value: Any, seen: set[int] | None = None, depth: int = 0) -> Any:
             seen.add(id(value))
         if kind is list:
             return [pack(item, seen, depth + 1) for item in value]
-        return {_CONTAINERS[kind]: _items(kind, value, seen, depth + 1)}
+        tag = "Q" if kind is deque and value.maxlen is not None else _CONTAINERS[kind]
+        return {tag: _items(kind, value, seen, depth + 1)}
+    if named.is_plain(kind):
+        return {named.TAG: [kind.__name__, list(kind._fields), [pack(item, seen, depth + 1) for item in value]]}
     sort = arrays.kind(value)
     return {sort: _array(sort, value, seen, depth + 1)} if sort else _pack_scalar(kind, value)
 
@@ -79,6 +84,8 @@ def _array(sort: str, value: Any, seen: set[int] | None, depth: int) -> list[Any
     return arrays.pack(value, lambda item: pack(item, seen, depth))
 
 
+LEFT_BEHIND = "own"
+"""The factory of a defaultdict that is code of its side's."""
 _CONTAINERS: dict[type, str] = {
     list: "",
     tuple: "t",
@@ -94,7 +101,7 @@ _CONTAINERS: dict[type, str] = {
 
 def _items(kind: type, value: Any, seen: set[int] | None, depth: int) -> list[Any]:
     if kind is deque and value.maxlen is not None:
-        raise Opaque("a bounded deque")
+        return [value.maxlen, [pack(item, seen, depth) for item in value]]
     if kind in (tuple, set, frozenset, deque):
         return [pack(item, seen, depth) for item in value]
     pairs = [[pack(key, seen, depth), pack(item, seen, depth)] for key, item in value.items()]
@@ -102,7 +109,9 @@ def _items(kind: type, value: Any, seen: set[int] | None, depth: int) -> list[An
         return pairs
     factory = value.default_factory
     if factory is not None and TYPES.get(getattr(factory, "__name__", "")) is not factory:
-        raise Opaque("a defaultdict with a factory of its own")
+        if seen is not None:
+            raise Opaque("a defaultdict with a factory of its own")
+        return [LEFT_BEHIND, pairs]
     return [None if factory is None else factory.__name__, pairs]
 
 
@@ -119,8 +128,12 @@ def _pack_scalar(kind: type, value: Any) -> Any:  # noqa: PLR0911 - one line a t
         return {"F": [pack(value.numerator), pack(value.denominator)]}
     if kind is datetime.timedelta:
         return {"e": [value.days, value.seconds, value.microseconds]}
-    if kind in _TIMES and getattr(value, "tzinfo", None) is None:
+    if kind in _TIMES and _zone(getattr(value, "tzinfo", None)):
         return {_TIMES[kind]: value.isoformat()}
+    if kind is slice:
+        return {"/": [pack(value.start), pack(value.stop), pack(value.step)]}
+    if _path(kind):
+        return {"P": [_path(kind), str(value)]}
     if isinstance(value, type) and kind is type and TYPES.get(value.__name__) is value:
         return {"T": value.__name__}
     if isinstance(value, types.BuiltinFunctionType) and FUNCTIONS.get(value.__name__) is value:
@@ -128,6 +141,25 @@ def _pack_scalar(kind: type, value: Any) -> Any:  # noqa: PLR0911 - one line a t
     raise Opaque(f"a {kind.__name__}")
 
 
+def _zone(zone: Any) -> bool:
+    """None, or a fixed offset without a name of its own: what ``isoformat`` says is all of it."""
+    return zone is None or (type(zone) is datetime.timezone and len(zone.__getinitargs__()) == 1)  # type: ignore[attr-defined]
+
+
+def _path(kind: type) -> str:
+    """The name of a path's class; pathlib is not loaded for it."""
+    name = kind.__name__
+    return name if name in PATHS and getattr(sys.modules.get("pathlib"), name, None) is kind else ""
+
+
+def _unpack_path(body: Any) -> Any:
+    name, text = body
+    if name not in PATHS or type(text) is not str:
+        raise ValueError("no path")
+    return getattr(importlib.import_module("pathlib"), name)(text)
+
+
+PATHS = ("PosixPath", "PurePosixPath")
 _TIMES: dict[type, str] = {datetime.datetime: "w", datetime.date: "x", datetime.time: "v"}
 
 
@@ -148,7 +180,20 @@ def _pairs(body: Any) -> list[tuple[Any, Any]]:
 
 def _default(body: Any) -> Any:
     factory, pairs = body
-    return defaultdict(None if factory is None else TYPES[factory], _pairs(pairs))
+    return defaultdict(None if factory is None else missed if factory == LEFT_BEHIND else TYPES[factory], _pairs(pairs))
+
+
+_give_up: list[Callable[[str], BaseException]] = [Opaque]
+
+
+def when_missed(give_up: Callable[[str], BaseException]) -> None:
+    """``give_up``: makes what is raised when a factory is called that did not cross."""
+    _give_up[0] = give_up
+
+
+def missed() -> Any:
+    """Stands for a factory that is code of the solution's side."""
+    raise _give_up[0]("a key that only a factory of the solution's could fill")
 
 
 def _integer(body: Any) -> int:
@@ -165,6 +210,7 @@ _BUILDERS: dict[str, Callable[[Any], Any]] = {
     "s": lambda body: {unpack(item) for item in body},
     "z": lambda body: frozenset(unpack(item) for item in body),
     "q": lambda body: deque(unpack(item) for item in body),
+    "Q": lambda body: deque((unpack(item) for item in body[1]), body[0]),
     "C": lambda body: Counter(dict(_pairs(body))),
     "O": lambda body: OrderedDict(_pairs(body)),
     "D": _default,
@@ -178,6 +224,9 @@ _BUILDERS: dict[str, Callable[[Any], Any]] = {
     "w": datetime.datetime.fromisoformat,
     "x": datetime.date.fromisoformat,
     "v": datetime.time.fromisoformat,
+    "/": lambda body: slice(*(unpack(item) for item in body)),
+    "P": _unpack_path,
+    named.TAG: lambda body: named.rebuild(body[0], body[1], [unpack(item) for item in body[2]]),
     "T": TYPES.__getitem__,
     "B": FUNCTIONS.__getitem__,
     arrays.ARRAY: lambda body: arrays.unpack(body, unpack),
@@ -205,7 +254,7 @@ def restore(old: Any, new: Any) -> None:
     elif kind in (set, deque, bytearray):
         old.clear()
         (old.update if kind is set else old.extend)(new)
-    elif kind is tuple:
+    elif kind is tuple or named.is_plain(kind):
         for mine, item in zip(old, new):  # noqa: B905 - strict is not there in Python 3.9
             restore(mine, item)
     elif arrays.kind(old) == arrays.ARRAY and not arrays.restore(old, new):

@@ -14,7 +14,7 @@ import importlib
 import string
 import types
 
-from sandbox.guest import judging
+from sandbox.guest import judging, relations
 
 MODULES = frozenset(
     (
@@ -29,7 +29,7 @@ MEMBERS = {
     "os": "path sep linesep curdir pardir extsep name getcwd getenv fspath",
     "os.path": "join basename dirname split splitext exists isfile isdir isabs abspath normpath commonpath relpath sep",
     "sys": "maxsize maxunicode float_info getsizeof getrecursionlimit setrecursionlimit version_info version platform byteorder "
-    "stdin stdout stderr intern",
+    "stdin stdout stderr intern exit",
     "threading": "Lock RLock Thread Event Condition Semaphore BoundedSemaphore Barrier",
     "queue": "Queue LifoQueue PriorityQueue SimpleQueue Empty Full",
     "logging": "getLogger debug info warning error critical DEBUG INFO WARNING ERROR CRITICAL",
@@ -56,26 +56,28 @@ IDLE = frozenset(
 _OFFERED = {name: frozenset(words.split()) for name, words in MEMBERS.items()}
 DENIED_NAMES = frozenset(
     (
-        "exec eval compile globals locals vars setattr delattr open breakpoint exit quit help memoryview "
-        "dir id attrgetter methodcaller get_type_hints SystemExit KeyboardInterrupt GeneratorExit BaseException "
+        "exec eval compile globals locals delattr open breakpoint help memoryview "
+        "attrgetter methodcaller get_type_hints GeneratorExit BaseException "
         "BaseExceptionGroup license credits copyright solution your_module generated_test unittest make_dataclass "
-        "update_wrapper singledispatch singledispatchmethod Protocol runtime_checkable setcontext Formatter"
+        "update_wrapper singledispatch singledispatchmethod runtime_checkable setcontext Formatter "
+        "_is_protocol _is_runtime_protocol"
     ).split()
 )
-NAMES_IN_PLACE = frozenset("type object getattr wraps contextmanager asynccontextmanager".split())
+NAMES_IN_PLACE = frozenset("type object getattr setattr vars dir id wraps contextmanager asynccontextmanager".split())
 """Denied too, except in the plain use that ``_in_place`` knows."""
 DENIED_ATTRIBUTES = frozenset(
     (
         "gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await ag_frame ag_code f_back f_globals f_locals f_builtins f_code "
         "tb_frame tb_next with_traceback attrgetter methodcaller get_type_hints modules mro format_map make_dataclass "
         "update_wrapper ForwardRef sys os builtins get_stack print_stack get_coro get_loop findCaller makeRecord singledispatch "
-        "singledispatchmethod setcontext Protocol runtime_checkable Formatter vformat get_field"
+        "singledispatchmethod setcontext Protocol runtime_checkable Formatter vformat get_field "
+        "buffer detach raw _is_protocol _is_runtime_protocol"
     ).split()
 )
 READABLE = frozenset("__name__ __class__ __doc__ __dict__ __qualname__".split())
 MODULE_NAMES = frozenset("__all__ __version__ __author__ __slots__ __hash__".split())
 """Special names that a source may set."""
-TRUSTED_NAMES = frozenset("isinstance type any all zip getattr object super self cls NotImplemented".split())
+TRUSTED_NAMES = frozenset("isinstance type any all zip getattr setattr vars object super self cls NotImplemented".split())
 """Names that the forms of ``judging`` rely on: a source that binds them is not read."""
 PLAIN_METHODS = frozenset(
     (
@@ -86,6 +88,21 @@ PLAIN_METHODS = frozenset(
     ).split()
 )
 """Special methods that compute an answer without being told what is expected."""
+DEFINED_ONLY = frozenset("__setattr__ __delattr__ __init_subclass__ __class_getitem__".split())
+"""The same, but to call them by name leads further."""
+NODE_FIELDS = frozenset("next prev val left right child children parent neighbors random bottom".split())
+"""Fields of nodes that a test makes and a solution links anew; nothing of the library listens to them."""
+
+
+READABLE_SPECIAL = READABLE | PLAIN_METHODS | judging.METHODS | {"__init_subclass__"}
+
+
+TEMPLATES = frozenset(
+    (
+        "Mapping MutableMapping Set MutableSet AbstractSet MappingView KeysView ItemsView ValuesView Complex Real Rational Integral"
+    ).split()
+)
+"""Abstract classes that make comparison, membership and difference of methods which are told what is asked, or only a length."""
 
 
 def is_dunder(name: str) -> bool:
@@ -145,9 +162,11 @@ class _Reader:
         self.fields |= {name for n in self.nodes if isinstance(n, ast.ClassDef) for s in n.body for name in _assigned(s)}
         self.bases = {id(n.value) for n in self.nodes if isinstance(n, ast.Attribute)}
         self.in_place = self._in_place()
+        self.templates = self._templates()
         statements = [s for n in self.nodes if isinstance(n, ast.ClassDef) for s in n.body if isinstance(s, ast.Assign)]
         self.aliases = {id(part) for s in statements if judging.alias(s) for part in (s.targets[0], s.value)}
         self.abstract = any(name in self.modules.values() or name in self.sources for name in ("abc", "numbers", "collections.abc"))
+        self.abstract |= "Protocol" in self.members
 
     def clean(self) -> bool:
         return all(self._harmless(node) for node in self.nodes)
@@ -159,8 +178,9 @@ class _Reader:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
                 name, args = node.func.id, node.args
                 constant = args[1].value if len(args) > 1 and isinstance(args[1], ast.Constant) else None
-                fits = {"object": not args, "type": len(args) == 1}.get(name, False)
-                if name == "getattr":
+                counts = {"object": (0,), "type": (1,), "vars": (1,), "dir": (1,), "id": (1,), "getattr": (2, 3), "setattr": (3,)}
+                fits = len(args) in counts.get(name, ())
+                if name == "getattr" and constant is not None:  # any other name is looked at when the call comes (guards.py)
                     fits = isinstance(constant, str) and self._readable(constant)
                 if fits and not any(isinstance(a, ast.Starred) for a in args):
                     places.add(id(node.func))
@@ -169,6 +189,26 @@ class _Reader:
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 places.update(id(part) for item in node.decorator_list for part in self._decorator(item, node))
         return places
+
+    def _templates(self) -> set[int]:
+        """Mentions of ``TEMPLATES`` that make nothing: in annotations, as a kind that is asked for, as base of a class with a plain
+        ``__contains__``, for mappings."""
+        heads: list[ast.AST | None] = []
+        for node in self.nodes:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                heads.append(node.returns)
+            elif isinstance(node, (ast.arg, ast.AnnAssign)):
+                heads.append(node.annotation)
+            elif isinstance(node, ast.Call) and relations.name_of(node.func) == "isinstance":
+                heads.extend(node.args[1:])
+            elif isinstance(node, ast.ClassDef) and any(getattr(s, "name", "") == "__contains__" for s in node.body):
+                heads.extend(b for b in node.bases if not {"Set", "MutableSet", "AbstractSet"} & _words(b))
+        return {id(part) for head in heads if head is not None for part in ast.walk(head)}
+
+    def _template(self, node: ast.Name | ast.Attribute) -> bool:
+        name = node.attr if isinstance(node, ast.Attribute) else node.id
+        outside = name in self.members if isinstance(node, ast.Name) else self.module_of(node.value) is not None
+        return name in TEMPLATES and outside and id(node) not in self.templates
 
     @staticmethod
     def _decorator(item: ast.expr, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
@@ -181,7 +221,7 @@ class _Reader:
 
     def _readable(self, attribute: str) -> bool:
         if is_dunder(attribute):
-            return attribute in READABLE or attribute in PLAIN_METHODS or attribute in judging.METHODS
+            return attribute in READABLE_SPECIAL
         return attribute not in DENIED_ATTRIBUTES
 
     def module_of(self, node: ast.expr) -> str | None:
@@ -194,24 +234,24 @@ class _Reader:
             return name if outer and name in MODULES | MEMBERS.keys() else None
         return None
 
-    def _harmless(self, node: ast.AST) -> bool:  # noqa: PLR0911 - one kind of node after the other
+    def _harmless(self, node: ast.AST) -> bool:
         if not all(self._bindable(name, node) for name in judging.bound_names(node)):
             return False
-        if isinstance(node, ast.Attribute):
-            return self._harmless_attribute(node)
-        if isinstance(node, ast.Name):
-            return self._harmless_name(node)
+        if isinstance(node, (ast.Attribute, ast.Name)):
+            plain = self._harmless_attribute(node) if isinstance(node, ast.Attribute) else self._harmless_name(node)
+            return plain and not self._template(node)
         if isinstance(node, ast.ClassDef):
             return all(self._class_name(statement) for statement in node.body)
         if isinstance(node, ast.ImportFrom):
-            return all(self._harmless_member(str(node.module), alias.name) for alias in node.names)
+            renamed = any(alias.asname and alias.name in TEMPLATES | {"Protocol"} for alias in node.names)
+            return not renamed and all(self._harmless_member(str(node.module), alias.name) for alias in node.names)
         if isinstance(node, (ast.Global, ast.Nonlocal)):
             return not any(is_dunder(name) for name in node.names)
         return all(self._readable(name) for name in getattr(node, "kwd_attrs", ()))  # of a class pattern
 
     def _bindable(self, name: str, node: ast.AST) -> bool:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and is_dunder(name):
-            return name in PLAIN_METHODS or judging.plain(node, self.own_classes)
+            return name in PLAIN_METHODS | DEFINED_ONLY or judging.plain(node, self.own_classes)
         if isinstance(node, ast.arg) and name in ("self", "cls"):
             return True
         return name not in TRUSTED_NAMES and (not is_dunder(name) or isinstance(node, ast.Name))
@@ -263,7 +303,11 @@ class _Reader:
         root: ast.expr = node
         while isinstance(root, (ast.Attribute, ast.Subscript)):
             root = root.value
-        if not isinstance(root, ast.Name) or root.id in self.modules or root.id in self.members:
+        if isinstance(root, ast.Name) and (root.id in self.modules or root.id in self.members):
+            return False
+        if node.attr in NODE_FIELDS:
+            return True
+        if not isinstance(root, ast.Name):
             return False
         return root.id in ("self", "cls") or root.id in self.functions or node.attr in self.fields
 
@@ -278,6 +322,10 @@ def _assigned(statement: ast.stmt) -> list[str]:
         else []
     )
     return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _words(node: ast.AST) -> set[str]:
+    return {str(getattr(n, "id", getattr(n, "attr", ""))) for n in ast.walk(node)}
 
 
 def _plain_format(node: ast.expr) -> bool:

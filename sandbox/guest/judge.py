@@ -10,7 +10,7 @@ from __future__ import annotations
 import unittest
 from typing import Any
 
-from sandbox.guest import library, program, report
+from sandbox.guest import guards, library, program, report
 
 
 class Tally(unittest.TestResult):
@@ -121,7 +121,8 @@ def judge(solution: str | bytes, test: str | bytes, entry_point: str | None) -> 
         return (report.MEMORY if error.memory else report.BAD_TEST), f"test: {error}"
     shared = library.picture()
     try:
-        module = program.load_solution(code, entry_point)
+        looks_up = {"getattr", "setattr"} & set(program.mentioned(code))
+        module = program.load_solution(code, entry_point, guards.names("solution") if looks_up else None)
     except BaseException as error:
         return (report.MEMORY if isinstance(error, MemoryError) else report.ERROR), "loading the solution: " + describe(error)
     try:

@@ -3,7 +3,8 @@
 ``value == expected`` hands the expected value to the solution's own method; one that answers True to everything passes every test.
 A comparison is plain when it can hold only for an instance of one of the solution's own classes (a guard on ``other``), or when it
 first reads a field of ``other`` that no plain value has; and it must relate something of ``self`` to something of ``other``. A
-membership test must compare the element with what the object holds. A difference must take a field of ``other``. A context manager
+membership test must compare the element with what the object holds. A difference must take a field of ``other``. What is asked for
+any name must pass the question on. A context manager
 may not swallow what the block raises: it could be the assertion. What single expressions say is read in ``relations``.
 """
 
@@ -14,7 +15,7 @@ import ast
 from collections import Counter
 from typing import Dict, Tuple, Union  # noqa: UP035
 
-from sandbox.guest.relations import is_foreign, is_own, name_of, negation, own_object, reads_first, relation, same
+from sandbox.guest.relations import by_kind, content, is_foreign, is_own, name_of, negation, own_object, reads_first, relation, same
 
 COMPARISONS = frozenset("__eq__ __ne__ __lt__ __le__ __gt__ __ge__".split())
 _OPERATORS = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor".split()
@@ -25,6 +26,8 @@ _SCALING = frozenset(
 """May take a plain operand, when what comes back is an object of the solution's own: it has yet to be compared."""
 EXITS = frozenset(("__exit__", "__aexit__"))
 METHODS = COMPARISONS | BINARY | EXITS | {"__contains__"}
+FALLBACK = "__getattr__"
+Operators = Tuple[type[ast.cmpop], ...]  # noqa: UP006
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]  # noqa: UP007 - evaluated by Python 3.9 too
 
 
@@ -46,11 +49,16 @@ def own_classes(tree: ast.Module) -> frozenset[str]:
     bound = Counter(name for node in ast.walk(tree) for name in bound_names(node))
     if "*" in bound:
         return frozenset()
-    return frozenset(n.name for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and bound[n.name] == 1 and _stays(n))
+    structural = any(getattr(n, "id", getattr(n, "attr", getattr(n, "name", ""))) == "Protocol" for n in ast.walk(tree))
+    classes = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and not (structural and n.bases)]
+    return frozenset(n.name for n in classes if bound[n.name] == 1 and _stays(n))
 
 
 def _stays(node: ast.ClassDef) -> bool:
-    """No decorator, metaclass or keyword that could put something else in the place of the class."""
+    """No decorator, metaclass or keyword that could put something else in the place of the class.
+
+    Where protocols are used, a class with bases may be one: whatever has its methods would be its instance.
+    """
     heads = [item.func if isinstance(item, ast.Call) else item for item in node.decorator_list]
     names = [head.attr if isinstance(head, ast.Attribute) else name_of(head) for head in heads]
     return not node.keywords and all(name in ("dataclass", "total_ordering", "unique") for name in names)
@@ -63,6 +71,8 @@ def plain(node: Function, classes: frozenset[str]) -> bool:
         return False
     if node.name in EXITS:
         return not any(isinstance(n, ast.Return) and not _nothing(n.value) for n in ast.walk(node))
+    if node.name == FALLBACK:
+        return len(names) == 2 and _delegates(node, names[1])
     if node.name not in METHODS or len(names) != 2 or node.decorator_list or isinstance(node, ast.AsyncFunctionDef):
         return False
     if node.name == "__contains__":
@@ -71,20 +81,69 @@ def plain(node: Function, classes: frozenset[str]) -> bool:
 
 
 def _plain_comparison(node: ast.FunctionDef, me: str, other: str, classes: frozenset[str]) -> bool:
-    body, guarded = _after_guards(node.body, me, other, classes)
+    if _sorted_by_kind(node.body, (me, other), False, classes, _OPERATORS_OF.get(node.name, _ORDER)):
+        return True
+    body, guarded = _after_guards(node, me, other, classes)
     if len(body) != 1 or not isinstance(body[0], ast.Return):
         return False
     negated = node.name == "__ne__" and negation(body[0].value, me, other)
-    operators = _OPERATORS_OF.get(node.name, (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
+    operators = _OPERATORS_OF.get(node.name, _ORDER)
     return negated or relation(body[0].value, me, other, guarded, classes, operators)
 
 
-def _plain_operator(node: ast.FunctionDef, me: str, other: str, classes: frozenset[str]) -> bool:
-    body, guarded = _after_guards(node.body, me, other, classes)
-    if guarded or (len(body) == 1 and isinstance(body[0], ast.Return) and reads_first(body[0].value, other)):
-        return True
+def _delegates(node: Function, name: str) -> bool:
+    """``return getattr(self.inner, name)``: no answer of its own to whatever it is asked."""
     returned = [n.value for n in ast.walk(node) if isinstance(n, ast.Return)]
-    return node.name in _SCALING and bool(returned) and all(own_object(value, me, classes) for value in returned)
+    bound = Counter(name for n in ast.walk(node) for name in bound_names(n))
+    calls = [v for v in returned if isinstance(v, ast.Call) and name_of(v.func) == "getattr" and len(v.args) == 2]
+    return (
+        _leaves(node.body)
+        and len(calls) == len(returned)
+        and bound[name] == 1
+        and all(name_of(call.args[1]) == name for call in calls)
+    )
+
+
+def _sorted_by_kind(body: list[ast.stmt], names: tuple[str, str], own: bool, classes: frozenset[str], operators: Operators) -> bool:
+    """Only asks what kind of thing ``other`` is, and relates it in each case: field to field, or whole to what the object holds."""
+    me, other = names
+    rest = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    for statement in rest:
+        if isinstance(statement, ast.If) and by_kind(statement.test, other):
+            mine = own or is_own(statement.test, me, other, classes)
+            if not _sorted_by_kind(statement.body, names, mine, classes, operators):
+                return False
+            if statement.orelse and not _sorted_by_kind(statement.orelse, names, own, classes, operators):
+                return False
+        elif isinstance(statement, ast.Return):
+            value, equality = statement.value, ast.Eq in operators
+            related = content(value, me, other, operators) or relation(value, me, other, own, classes, operators)
+            if not (related or _declined(value) or (equality and _nothing(value))):
+                return False
+        elif not isinstance(statement, ast.Raise):
+            return False
+    return _leaves(rest)
+
+
+def _leaves(body: list[ast.stmt]) -> bool:
+    """Its end is not reached."""
+    last = body[-1] if body else None
+    both = isinstance(last, ast.If) and _leaves(last.body) and _leaves(last.orelse)
+    return both or isinstance(last, (ast.Return, ast.Raise))
+
+
+def _plain_operator(node: ast.FunctionDef, me: str, other: str, classes: frozenset[str]) -> bool:
+    _, guarded = _after_guards(node, me, other, classes)
+    if guarded:
+        return True
+    bound = Counter(name for n in ast.walk(node) for name in bound_names(n))
+    returned = [n.value for n in ast.walk(node) if isinstance(n, ast.Return)]
+    scales = node.name in _SCALING
+    return (
+        bound[me] == bound[other] == 1
+        and _leaves(node.body)
+        and all((scales and own_object(value, me, classes)) or reads_first(value, other) or _declined(value) for value in returned)
+    )
 
 
 def _yields(node: ast.AST) -> bool:
@@ -95,26 +154,33 @@ def _nothing(value: ast.expr | None) -> bool:
     return value is None or (isinstance(value, ast.Constant) and value.value in (None, False))
 
 
-def _refusal(statement: ast.stmt) -> bool:
-    """``return False``, ``return NotImplemented`` or ``raise``."""
-    if isinstance(statement, ast.Return):
-        return _nothing(statement.value) or (isinstance(statement.value, ast.Name) and statement.value.id == "NotImplemented")
-    return isinstance(statement, ast.Raise)
+def _declined(value: ast.expr | None) -> bool:
+    return isinstance(value, ast.Name) and value.id == "NotImplemented"
 
 
-def _after_guards(body: list[ast.stmt], me: str, other: str, classes: frozenset[str]) -> tuple[list[ast.stmt], bool]:
+def _refusal(statement: ast.stmt, name: str) -> bool:
+    """``return NotImplemented`` or ``raise``; False of an equality, True of its contrary. ``name``: of the method."""
+    if not isinstance(statement, ast.Return):
+        return isinstance(statement, ast.Raise)
+    value = statement.value
+    denied = name == "__ne__" and isinstance(value, ast.Constant) and value.value is True
+    return _declined(value) or denied or (name == "__eq__" and _nothing(value))
+
+
+def _after_guards(node: ast.FunctionDef, me: str, other: str, classes: frozenset[str]) -> tuple[list[ast.stmt], bool]:
     """(the statements behind docstring and guards, whether a guard sends everything away that is not the solution's own)."""
-    rest, guarded = list(body), False
+    rest, guarded, name = list(node.body), False, node.name
     while rest:
         first = rest[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        if isinstance(first, ast.Expr) and (isinstance(first.value, ast.Constant) or _asks(first.value, me)):
             rest.pop(0)
-        elif isinstance(first, ast.If) and not first.orelse and len(first.body) == 1 and _refusal(first.body[0]):
+        elif isinstance(first, ast.If) and not first.orelse and len(first.body) == 1 and _refusal(first.body[0], name):
             guarded = guarded or is_foreign(first.test, me, other, classes)
             rest.pop(0)
         elif isinstance(first, ast.If) and len(first.body) == 1 and is_own(first.test, me, other, classes):
             after = [*first.orelse, *rest[1:]]
-            return (first.body, True) if all(map(_refusal, after)) else (rest, guarded)
+            refused = all(_refusal(s, name) for s in after) and (_leaves(after) or name == "__eq__")
+            return (first.body, True) if refused else (rest, guarded)
         elif isinstance(first, ast.If) and not first.orelse and same(first.test, me, other) and len(first.body) == 1:
             rest.pop(0)  # if self is other: return True
         else:
@@ -122,11 +188,17 @@ def _after_guards(body: list[ast.stmt], me: str, other: str, classes: frozenset[
     return rest, guarded
 
 
+def _asks(value: ast.expr, me: str) -> bool:
+    """``self.check(other)``, which may raise; what it returns is not looked at."""
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and name_of(value.func.value) == me
+
+
 def _mentions(node: ast.AST, name: str) -> bool:
     return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))
 
 
-_OPERATORS_OF: Dict[str, Tuple[type[ast.cmpop], ...]] = {  # noqa: UP006
+_ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+_OPERATORS_OF: Dict[str, Operators] = {  # noqa: UP006
     "__eq__": (ast.Eq, ast.Is),
     "__ne__": (ast.NotEq, ast.IsNot),
 }
@@ -134,8 +206,9 @@ _OPERATORS_OF: Dict[str, Tuple[type[ast.cmpop], ...]] = {  # noqa: UP006
 
 def _plain_membership(node: Function, item: str) -> bool:
     """Every mention of the element is one side of ``==``, ``is`` or ``in``, and True is returned only where that holds."""
-    relations = {id(n) for n in ast.walk(node) if isinstance(n, ast.Compare) and _relates(n, item)}
-    sides = {id(side) for n in ast.walk(node) if id(n) in relations for side in (n.left, n.comparators[0])}  # type: ignore[attr-defined]
+    mentions = {id(n): _relates(n, item) for n in ast.walk(node)}
+    relations = {number for number, mention in mentions.items() if mention is not None}
+    sides = {id(mention) for mention in mentions.values()}
     if any(isinstance(n, ast.Name) and n.id == item and id(n) not in sides for n in ast.walk(node)):
         return False
     granted = {id(n.body[0]) for n in ast.walk(node) if isinstance(n, ast.If) and id(n.test) in relations}
@@ -146,11 +219,31 @@ def _plain_membership(node: Function, item: str) -> bool:
     )
 
 
-def _relates(node: ast.Compare, item: str) -> bool:
-    if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Eq, ast.Is, ast.In)):
-        return False
-    left, right = name_of(node.left) == item, name_of(node.comparators[0]) == item and not isinstance(node.ops[0], ast.In)
-    return left != right and not _mentions(node.comparators[0] if left else node.left, item)
+_TIDIED = frozenset(("lower", "upper", "casefold", "strip"))
+
+
+def _element(node: ast.expr, item: str) -> ast.expr | None:
+    """The mention of the element in ``item`` or ``item.lower()``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _TIDIED and not node.args:
+        node = node.func.value
+    return node if name_of(node) == item else None
+
+
+def _relates(node: ast.AST, item: str) -> ast.expr | None:
+    """The mention of the element in ``item == part``, ``item in parts`` or ``super().__contains__(item)``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "__contains__":
+        above = node.func.value
+        parent = isinstance(above, ast.Call) and name_of(above.func) == "super" and not above.args
+        return _element(node.args[0], item) if parent and len(node.args) == 1 else None
+    if not isinstance(node, ast.Compare) or len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Eq, ast.Is, ast.In)):
+        return None
+    left, right = _element(node.left, item), _element(node.comparators[0], item)
+    if isinstance(node.ops[0], ast.In):
+        right = None
+    if (left is None) == (right is None):
+        return None
+    other = node.left if left is None else node.comparators[0]
+    return None if _mentions(other, item) else left if right is None else right
 
 
 def _any(value: ast.expr | None, relations: set[int]) -> bool:

@@ -24,6 +24,14 @@ from sandbox.guest import screen
 TICK = "__assert_ran__"
 CHECKS = re.compile(r"(?!solution\.|your_module\.)\w[\w.]*\.testing\.assert\w*")
 TEST_MODULE = "generated_test"
+NODES = """
+class ListNode:
+    def __init__(self, val=0, next=None):
+        self.val, self.next = val, next
+class TreeNode:
+    def __init__(self, val=0, left=None, right=None):
+        self.val, self.left, self.right = val, left, right
+"""
 
 
 class Uncompilable(Exception):
@@ -137,16 +145,30 @@ def compile_test(source: Any) -> TestCode:
     return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises, inert, entangled
 
 
-def load_solution(code: types.CodeType, entry_point: str | None) -> types.ModuleType:
-    """Run a solution as a module; whatever it raises is the caller's.
+def mentioned(code: types.CodeType) -> list[str]:
+    """Every global or attribute name in byte code."""
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found.update(mentioned(constant))
+    return sorted(found)
 
-    LeetCode's ``class Solution`` becomes a function, unless there is one of that name, and finds the names of ``typing``.
+
+def load_solution(code: types.CodeType, entry_point: str | None, builtin: dict[str, Any] | None = None) -> types.ModuleType:
+    """Run a solution as a module; whatever it raises is the caller's. ``builtin``: the built-in names, where not Python's own.
+
+    LeetCode's ``class Solution`` becomes a function, unless there is one of that name, and finds the names of ``typing`` and the
+    nodes of lists and trees that it mentions.
     """
     module = types.ModuleType("solution")
     sys.modules["solution"] = sys.modules["your_module"] = module
     names = module.__dict__
+    if builtin is not None:
+        names["__builtins__"] = builtin
     if entry_point and "Solution" in code.co_names:  # LeetCode's own editor has these imported
         names.update({name: getattr(typing, name) for name in typing.__all__})
+        if {"ListNode", "TreeNode"} & set(mentioned(code)):
+            exec(NODES, names)
     exec(code, names)
     if entry_point and entry_point not in names and callable(getattr(names.get("Solution"), entry_point, None)):
         names[entry_point] = _method_as_function(names["Solution"], entry_point)

@@ -12,7 +12,6 @@ import gc
 import os
 import socket
 import sys
-import types
 from typing import Any
 
 from sandbox.guest import cell, compiler, judge, program, remote, report, wire
@@ -45,15 +44,6 @@ def _rest(sock: socket.socket, size: int) -> bytes:
             raise wire.WireError("the other end closed")
         data += part
     return data
-
-
-def mentioned(code: types.CodeType) -> list[str]:
-    """Every global or attribute name in a test's byte code."""
-    found = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            found.update(mentioned(constant))
-    return sorted(found)
 
 
 class Keeper:
@@ -160,7 +150,7 @@ class Judge:
             sys.modules.pop(name, None)
         if link.gone or link.gave_up:
             letter = report.GARBLED if link.forged else GONE if link.gone else GAVE_UP
-        elif entangled and letter in (report.FAILED, report.ERROR):
+        elif letter in (report.FAILED, report.ERROR) and (entangled or link.moved()):
             letter = GAVE_UP
         return [letter, detail, inert, *((None, None) if link.gone or link.gave_up else link.outcomes.result())]
 
@@ -176,7 +166,7 @@ class Judge:
         return ""
 
     def _judge(self, test: Any, link: remote.Link) -> tuple[str, str]:
-        names = mentioned(test[0])
+        names = program.mentioned(test[0])
         entry_point = self.base.entry_point
         try:
             module = remote.Solution(link, [*names, entry_point] if entry_point else names, entry_point)

@@ -78,6 +78,26 @@ def relation(
     return related
 
 
+def content(value: ast.expr | None, me: str, other: str, operators: tuple[type[ast.cmpop], ...]) -> bool:
+    """``E(self) == other``: what the object holds, computed without a look at the other. Own code must not have seen it before."""
+    if not isinstance(value, ast.Compare) or len(value.ops) != 1 or not isinstance(value.ops[0], operators):
+        return False
+    left, right = value.left, value.comparators[0]
+    mine = left if name_of(right) == other else right if name_of(left) == other else None
+    named = {n.id for n in ast.walk(mine) if isinstance(n, ast.Name)} if mine is not None else set()
+    return me in named and other not in named
+
+
+def by_kind(test: ast.expr, other: str) -> bool:
+    """``isinstance(other, …)`` and its negation: no code of the solution's is told ``other``."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return by_kind(test.operand, other)
+    if not isinstance(test, ast.Call) or name_of(test.func) != "isinstance" or len(test.args) != 2 or test.keywords:
+        return False
+    kinds = test.args[1].elts if isinstance(test.args[1], ast.Tuple) else [test.args[1]]
+    return name_of(test.args[0]) == other and all(isinstance(kind, ast.Name) for kind in kinds)
+
+
 def reads_first(value: ast.expr | None, other: str) -> bool:
     """It always reads a field of ``other`` that no plain value has."""
     return value is not None and any(
@@ -136,9 +156,12 @@ def _zipped(term: ast.expr) -> list[ast.expr] | None:
 
 
 def _evaluated(node: ast.AST) -> Iterator[ast.AST]:
-    """Parts of an expression that are evaluated whatever the others give."""
+    """Parts of an expression that are evaluated whatever the others give; of a comprehension, what it runs over first."""
     yield node
-    if isinstance(node, (ast.IfExp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        yield from _evaluated(node.generators[0].iter)
+        return
+    if isinstance(node, (ast.IfExp, ast.Lambda)):
         return
     parts = [node.values[0]] if isinstance(node, ast.BoolOp) else list(ast.iter_child_nodes(node))
     if isinstance(node, ast.Compare):

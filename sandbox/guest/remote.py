@@ -14,7 +14,10 @@ import socket
 import types
 from typing import Any
 
-from sandbox.guest import arrays, codec, outcomes, screen, server, wire
+from sandbox.guest import arrays, codec, errors, outcomes, screen, server, wire
+
+NOTES = ("__version__", "__author__")
+"""Special names of a module that are a solution's own."""
 
 
 class Uncrossable(BaseException):
@@ -37,6 +40,7 @@ class Link:
         self.fd = fd
         self.sock = socket.socket(fileno=fd)
         self.kinds: dict[str, Any] = {}
+        codec.when_missed(self.give_up)
         self.fresh()
 
     def fresh(self) -> None:
@@ -95,6 +99,15 @@ class Link:
         if unknown or not self.kinds:
             reply = self.ask({"names": unknown})
             self.kinds.update({name: reply.get(name) for name in unknown})
+
+    def moved(self) -> bool:
+        """Whether data of the solution's module is another than when the cell began: the test has seen what it was."""
+        names = [name for name, kind in self.kinds.items() if kind is not None and "data" in kind]
+        try:
+            now = self.ask({"names": names}) if names and not self.gone else {}
+        except (Gone, Unloaded):
+            return False
+        return any(now.get(name) != self.kinds[name] for name in names)
 
     def value(self, name: str) -> Any:
         """What stands for the solution's ``name``. Raises KeyError when it has none, Uncrossable when it cannot cross."""
@@ -159,7 +172,7 @@ class Link:
         if "opaque" in reply or after == "opaque":
             raise self.give_up(f"{name} returned {str(reply.get('opaque'))[:100]}")
         if "raised" in reply:
-            raise _exception(*reply["raised"])
+            raise errors.rebuild(reply["raised"], self.give_up)
         if "same" in reply:
             return args[reply["same"]]
         return codec.unpack(reply["value"])
@@ -169,26 +182,16 @@ def _offers(module: str, name: str) -> bool:
     return name[:1] != "_" if module in arrays.MODULES else screen.offers(module, name)
 
 
-def _exception(own: Any, known: Any, arguments: Any) -> BaseException:
-    base: type[BaseException] = server.EXCEPTIONS[known]
-    cls: Any = base if own == known else type(str(own), (base,), {})
-    try:
-        error: BaseException = cls(*[codec.unpack(item) for item in arguments])
-    except (TypeError, ValueError):
-        error = base.__new__(base)
-    error.__from_solution__ = True  # type: ignore[attr-defined]
-    return error
-
-
 class Solution(types.ModuleType):
     """Modules ``solution`` and ``your_module`` of the judge: attributes are looked up across, changes cannot cross."""
 
     def __init__(self, link: Link, names: list[str], entry_point: str | None) -> None:
         """``names``: what the test mentions; those that the solution has become attributes."""
         super().__init__("solution")
-        link.learn([name for name in names if name[:1] != "_"])
+        public = [name for name in names if name[:1] != "_"]
+        link.learn(public)
         hidden = set(dir(builtins)) - {entry_point}
-        known = {name for name in names if link.kinds.get(name) is not None}
+        known = {name for name in public if link.kinds.get(name) is not None}
         held = self.__dict__
         held["__all__"] = sorted(known - hidden)
         for name in known:
@@ -196,9 +199,9 @@ class Solution(types.ModuleType):
         held["__link__"] = link
 
     def __getattr__(self, name: str) -> Any:
-        """A name that the test does not spell out, as in ``getattr``."""
+        """A name that the test does not spell out, as in ``getattr``, or a private one, which only the module has."""
         link = self.__dict__["__link__"]
-        if name[:1] == "_":
+        if name[:2] == "__" and name not in NOTES:
             raise AttributeError(name)
         link.learn([name])
         try:

@@ -7,17 +7,14 @@ first line of the solution on, so nothing below has to hold after that.
 
 from __future__ import annotations
 
-import builtins
 import functools
 import json
 import os
 import types
 from typing import Any
 
-from sandbox.guest import arrays, codec, program, report, screen, wire
+from sandbox.guest import arrays, codec, errors, program, report, screen, wire
 
-EXCEPTIONS = {name: value for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)}
-"""Exception classes that may cross; a class of the solution's own crosses as a subclass of the nearest of these."""
 STEADY_MODULES = (screen.MODULES - {"__future__", "abc", "enum", "dataclasses"}) | arrays.MODULES
 CALLABLES = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type(functools.lru_cache(len)))
 MAX_REPLY = 16 << 20
@@ -75,7 +72,7 @@ def call(function: Any, request: dict[str, Any], names: dict[str, Any]) -> Any:
     try:
         value = function(*arguments, **keywords)
     except BaseException as error:
-        reply = describe(error)
+        reply = errors.describe(error)
     else:
         reply = _result(value, arguments)
     after = _changed(arguments, request)
@@ -108,16 +105,6 @@ def _changed(arguments: list[Any], request: dict[str, Any]) -> Any:
     except (codec.Opaque, RecursionError):
         return "opaque"
     return None if now == request["args"] else now
-
-
-def describe(error: BaseException) -> dict[str, Any]:
-    """An exception as data: its own name, the nearest built-in class, its arguments or its text."""
-    known = next(cls.__name__ for cls in type(error).__mro__ if EXCEPTIONS.get(cls.__name__) is cls)
-    try:
-        arguments = [codec.pack(item) for item in error.args]
-    except (codec.Opaque, RecursionError):
-        arguments = [str(error)[:500]]
-    return {"raised": [type(error).__name__, known, arguments]}
 
 
 def serve(code: Any, entry_point: str | None, fd: int) -> None:

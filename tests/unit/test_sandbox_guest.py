@@ -6,10 +6,12 @@ import ast
 import datetime
 import math
 import os
-from collections import Counter, OrderedDict, defaultdict, deque
+import pathlib
+from array import array
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from sandbox.classify import Evidence
 from sandbox.guest import codec, program, scratch, screen, seccomp, wire
 from sandbox.plan import PlannedJob
 
+Pair = namedtuple("Pair", "a b")
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.fractions()
 hashables = st.recursive(scalars, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=6)
 values = st.recursive(
@@ -61,6 +64,12 @@ def test_plain_data_crosses_unchanged(value: Any) -> None:
         Counter("aab"),
         OrderedDict(a=1),
         deque([1, 2]),
+        deque([1], maxlen=2),
+        Pair([1], (2,)),
+        slice(1, None),
+        pathlib.Path("/a/b"),
+        datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),
+        datetime.time(1, tzinfo=datetime.timezone(datetime.timedelta(hours=-2))),
         bytearray(b"x"),
         datetime.date(2020, 2, 29),
         datetime.timedelta(1, 2),
@@ -77,6 +86,50 @@ def test_defaultdict_keeps_its_factory() -> None:
     assert through(defaultdict(list, {1: [2]}))[3] == []
 
 
+def test_a_factory_of_its_own_stays_behind() -> None:
+    found = through(defaultdict(lambda: 1, {1: [2]}))
+    assert found == {1: [2]}
+    with pytest.raises(codec.Opaque):
+        found[2]
+    with pytest.raises(codec.Opaque):
+        codec.pack(found, set())
+
+
+class LyingPair(Pair):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = Pair.__hash__
+
+
+class LyingPath(type(pathlib.Path())):  # type: ignore[misc]
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None
+
+
+class LyingZone(datetime.tzinfo):
+    """Says something else each time."""
+
+
+class Methods(NamedTuple):
+    x: int
+
+    def __add__(self, other: object) -> Any:
+        return self
+
+
+UNPLAIN = [LyingPair(1, 2), Methods(1), LyingPath("a"), datetime.datetime(2020, 1, 1, tzinfo=LyingZone())]
+ZONE = datetime.timezone(datetime.timedelta(hours=1), "named")
+
+
+@pytest.mark.parametrize("value", [*UNPLAIN, datetime.time(1, tzinfo=ZONE), type("deque", (deque,), {})([1], 2)])
+def test_what_only_looks_plain_does_not_cross(value: Any) -> None:
+    with pytest.raises(codec.Opaque):
+        codec.pack([value])
+
+
 class Liar(int):
     def __eq__(self, other: object) -> bool:
         return True
@@ -85,7 +138,7 @@ class Liar(int):
 
 
 @pytest.mark.parametrize(
-    "value", [Liar(3), [Liar(3)], object(), lambda: 1, Liar, iter([1]), (x for x in ()), math, Exception(), deque([1], maxlen=2)]
+    "value", [Liar(3), [Liar(3)], object(), lambda: 1, Liar, iter([1]), (x for x in ()), math, Exception(), array("i")]
 )
 def test_what_could_act_does_not_cross(value: Any) -> None:
     with pytest.raises(codec.Opaque):
@@ -104,7 +157,13 @@ def test_depth_and_sharing_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [{"zz": 1}, {"t": 3}, {"T": "eval"}, {"B": "exec"}, {"i": "q"}, {"a": 1, "b": 2}, {}, {"f": "1"}, {"s": [[]]}]
+    "data",
+    [
+        *({"zz": 1}, {"t": 3}, {"T": "eval"}, {"B": "exec"}, {"i": "q"}, {"a": 1, "b": 2}, {}, {"f": "1"}, {"s": [[]]}, {"/": []}),
+        *({"Q": [-1, []]}, {"P": ["Popen", "x"]}, {"P": ["PosixPath", 3]}, {"m": ["P", ["_x"], [1]]}, {"m": ["P", ["x"], []]}),
+        *({"m": ["P", ["__eq__"], [1]]}, {"m": ["P", ["x y"], [1]]}, {"m": ["class", ["x"], [1]]}, {"m": ["P", [3], [1]]}),
+        *({"m": ["P", ["x"] * 2, [1, 2]]}, {"m": ["P", [f"x{i}" for i in range(65)], [0] * 65]}),
+    ],
 )
 def test_malformed_data_is_refused(data: Any) -> None:
     with pytest.raises((ValueError, TypeError, KeyError)):

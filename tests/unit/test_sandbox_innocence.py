@@ -26,6 +26,7 @@ PLAIN = [
     "    def __eq__(self, o): return isinstance(o, P) and len(self.x) == len(o.x) and all(a == b for a, b in zip(self.x, o.x))",
     "    def __eq__(self, o): return isinstance(o, P) and self.x * o.y == o.x * self.y",
     "    def __ne__(self, other): return not self == other",
+    "    def __ne__(self, other):\n        if not isinstance(other, P): return True\n        return self.x != other.x",
     "    def __lt__(self, other): return (self.x, self.y) < (other.x, other.y)",
     "    def __sub__(self, other): return P(self.x - other.x)",
     "    def __mul__(self, k): return P(self.x * k)",
@@ -33,6 +34,21 @@ PLAIN = [
     "    def __contains__(self, item): return item in self.x",
     "    def __contains__(self, item):\n        for p in self.x:\n            if p == item: return True\n        return False",
     "    def __contains__(self, item): return any(part == item for part in self.x)",
+    "    def __contains__(self, item): return item.lower() in self.x",
+    "    def __contains__(self, item): return super().__contains__(item.strip())",
+    "    def __eq__(self, other):\n        if isinstance(other, P): return self.x == other.x\n"
+    "        if isinstance(other, (int, float)): return self.x == other\n        return NotImplemented",
+    "    def __lt__(self, other):\n        if not isinstance(other, P):\n            return self.x < other\n"
+    "        return self.x < other.x",
+    "    def __lt__(self, other):\n        self.check(other)\n        return self.x < other.x",
+    "    def __sub__(self, other): return P(*(a - b for a, b in zip(self.x, other.x)))",
+    "    def __mul__(self, k):\n        if isinstance(k, (int, float)): return P(self.x * k)\n"
+    "        return sum(a * b for a, b in zip(self.x, k.x))",
+    "    def __getattr__(self, name): return getattr(self.x, name)",
+    "    def __setattr__(self, name, value): raise AttributeError(name)",
+    "    def __init_subclass__(cls, **more):\n        super().__init_subclass__(**more)\n        P.kinds = cls",
+    "    def go(self, node):\n        node.next = node\n        return getattr(self, 'go_' + node.x)(id(node), vars(self))",
+    "    def fill(self, **more):\n        for k in more: setattr(self, k, more[k])",
     "    def __exit__(self, kind, value, trace):\n        self.x = None\n        return False",
 ]
 LYING = [
@@ -54,6 +70,28 @@ LYING = [
     "    def __contains__(self, item): return bool(item)",
     "    def __exit__(self, *rest): return 1",
     "    def __getattr__(self, name): return 1",
+    "    def __getattr__(self, name): return getattr(self.x, name, True)",
+    "    def __getattr__(self, name):\n        name = 'x'\n        return getattr(self, name)",
+    "    def __getattr__(self, name): pass",
+    "    def __eq__(self, other):\n        if self.learn(other): return False\n        return self.x == other",
+    "    def __eq__(self, other):\n        self.learn(other)\n        return self.x == other",
+    "    def __eq__(self, other):\n        if isinstance(other, self.learn(other)): return self.x == other",
+    "    def __eq__(self, other):\n        if isinstance(other, int): return True\n        return self.x == other.x",
+    "    def __eq__(self, other):\n        if isinstance(other, int): return self.learn(other) == other\n        return False",
+    "    def __ne__(self, other):\n        if isinstance(other, int): return False\n        return self.x != other.x",
+    "    def __ne__(self, other):\n        if isinstance(other, P): return self.x != other.x",
+    "    def __sub__(self, other):\n        self.x = other\n        return P(0)",
+    "    def __sub__(self, other): return P(other.x for other in [self])",
+    "    def __sub__(self, other): return P(a.x for a in [self] for b in [other.x])",
+    "    def __sub__(self, other):\n        if not isinstance(other, P): return False\n        return P(0)",
+    "    def __sub__(self, other):\n        if isinstance(other, P): return P(0)",
+    "    def __lt__(self, other):\n        if not isinstance(other, P): return False\n        return self.x < other.x",
+    "    def __mul__(self, k):\n        if isinstance(k, int): return 0\n        return k.x",
+    "    def __contains__(self, item): return item.x() in self.x",
+    "    def __contains__(self, item): return self.x.__contains__(item)",
+    "    def go(self): return type(self.x.buffer)(self)",
+    "    def go(self): setattr = 1",
+    "    def go(self): return vars()",
     "    def __instancecheck__(self, other): return True",
 ]
 
@@ -82,6 +120,35 @@ def test_a_module_gives_what_is_listed_and_nothing_else(name: str) -> None:
     for member in innocence.MEMBERS.get(name, "").split():
         special = f"{name}.{member}" in innocence.MEMBERS or "contextmanager" in member
         assert special or innocent(f"import {name} as m\nm.{member}.y()\n")
+
+
+TEMPLATES = """
+from collections.abc import Mapping, Set
+from typing import Protocol
+import numbers
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "holds"),
+    [
+        ("class M(Mapping):\n    def __getitem__(self, k): return 1", False),
+        ("class M(Mapping):\n    def __contains__(self, k): return k in self.x", True),
+        ("class M(Mapping):\n    def __contains__(self, k): return True", False),
+        ("class S(Set):\n    def __contains__(self, k): return k in self.x", False),
+        ("class N(numbers.Complex): pass", False),
+        ("N = numbers.Real", False),
+        ("from collections.abc import Mapping as M", False),
+        ("def f(x: Mapping) -> Set: return isinstance(x, Mapping)", True),
+        ("class Q(Protocol):\n    def area(self): ...", True),
+        ("class Q(Protocol): pass\nclass R(Q):\n    def __eq__(self, o): return isinstance(o, R) and self.x == o.x", False),
+        ("class Q(Protocol): pass\nclass R:\n    def __eq__(self, o): return isinstance(o, R) and self.x == o.x", True),
+        ("class Q(Protocol):\n    _is_runtime_protocol = True", False),
+        ("Q.register(int)", False),
+    ],
+)
+def test_abstract_classes_lend_no_lies(body: str, holds: bool) -> None:
+    assert innocent(TEMPLATES + body) == holds
 
 
 def test_listed_members_exist() -> None:

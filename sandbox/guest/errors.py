@@ -1,0 +1,138 @@
+"""Exceptions between the two sides: what was raised, as data, and an exception of the judge's own that says the same.
+
+Of the solution's exception cross the nearest class of a fixed list (built-in ones and errors of the standard library, never
+``SkipTest``), its own name, arguments, fields, text and cause. The judge raises an instance of that class, or where the name is
+another of a subclass made here; no code of the solution's comes with it. What such an object cannot answer ends the picture: the
+cell is run in one process. Told nothing of the test, a solution may raise what it likes; that is an answer like any other.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import sys
+from typing import Any, Callable  # noqa: UP035
+
+from sandbox.guest import codec
+
+BUILTIN = {name: value for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)}
+LIBRARY = {
+    "asyncio": "TimeoutError QueueEmpty QueueFull InvalidStateError",
+    "binascii": "Error",
+    "calendar": "IllegalMonthError IllegalWeekdayError",
+    "concurrent.futures": "TimeoutError",
+    "copy": "Error",
+    "csv": "Error",
+    "dataclasses": "FrozenInstanceError",
+    "decimal": "DecimalException Clamped InvalidOperation ConversionSyntax DivisionByZero DivisionImpossible DivisionUndefined "
+    "Inexact InvalidContext Rounded Subnormal Overflow Underflow FloatOperation",
+    "json": "JSONDecodeError",
+    "numpy.exceptions": "AxisError",
+    "numpy.linalg": "LinAlgError",
+    "queue": "Empty Full",
+    "re": "error",
+    "shutil": "Error SameFileError",
+    "statistics": "StatisticsError",
+    "struct": "error",
+    "subprocess": "CalledProcessError TimeoutExpired",
+    "xml.etree.ElementTree": "ParseError",
+    "zlib": "error",
+}
+"""Classes by their public name."""
+MAX_TEXT = 1 << 16
+MAX_CAUSES = 3
+
+
+def describe(error: BaseException, causes: int = MAX_CAUSES) -> dict[str, Any]:
+    """An exception as a reply: [name of its class, nearest class of the list, arguments, fields, text, cause]."""
+    cls = type(error)
+    known = next(name for name in map(_known, cls.__mro__) if name)
+    text, cause = _text(error), error.__cause__
+    values = (*error.args, error.filename) if isinstance(error, OSError) and len(error.args) == 2 else error.args
+    try:
+        arguments = [codec.pack(item) for item in values]
+    except (codec.Opaque, RecursionError):
+        arguments = [text]
+    below = describe(cause, causes - 1)["raised"] if cause is not None and causes else None
+    return {
+        "raised": [cls.__name__, known, arguments, _fields(error), None if cls.__str__ is _class(known).__str__ else text, below]
+    }
+
+
+def _text(error: BaseException) -> str | None:
+    try:
+        return str(error)[:MAX_TEXT]
+    except Exception:
+        return None
+
+
+def _known(cls: type) -> str:
+    if BUILTIN.get(cls.__name__) is cls:
+        return cls.__name__
+    for module, words in LIBRARY.items():
+        if module in sys.modules and cls.__name__ in words.split() and getattr(sys.modules[module], cls.__name__, None) is cls:
+            return f"{module}.{cls.__name__}"
+    return ""
+
+
+def _fields(error: BaseException) -> dict[str, Any]:
+    """What was set on it, as far as it can cross."""
+    found = {}
+    for name, value in vars(error).items():
+        try:
+            found[name] = codec.pack(value)
+        except (codec.Opaque, RecursionError):
+            continue
+    return found
+
+
+def _class(known: str) -> Any:
+    """Raises KeyError or ImportError for a class that is not on the list."""
+    module, _, name = known.rpartition(".")
+    if not module:
+        return BUILTIN[name]
+    if name not in LIBRARY[module].split():
+        raise KeyError(known)
+    return getattr(importlib.import_module(module), name)
+
+
+def rebuild(raised: Any, give_up: Callable[[str], BaseException], causes: int = MAX_CAUSES) -> BaseException:
+    """The judge's own exception of a description that may be a lie. Raises ValueError, TypeError, KeyError for nonsense.
+
+    ``give_up``: makes what is raised when the test asks for what has not crossed.
+    """
+    own, known, arguments, fields, text, cause = raised
+    base = _class(known)
+    cls = base if own == known.rpartition(".")[2] else _subclass(own, base, text, give_up)
+    values = [codec.unpack(item) for item in arguments]
+    error: BaseException | None = _instance(cls, values)
+    if error is None:
+        raise give_up(f"an {own} that cannot be made of its arguments")
+    for name, item in fields.items():
+        if name[:2] != "__":
+            vars(error)[name] = codec.unpack(item)
+    if cause is not None and causes:
+        error.__cause__ = rebuild(cause, give_up, causes - 1)
+    vars(error)["__from_solution__"] = True
+    return error
+
+
+def _instance(cls: Any, values: list[Any]) -> Any:
+    for make in (cls, lambda *items: cls.__new__(cls, *items), lambda *_: cls.__new__(cls)):
+        try:
+            return make(*values)
+        except (TypeError, ValueError, AttributeError):
+            continue
+    return None
+
+
+def _subclass(own: Any, base: Any, text: Any, give_up: Callable[[str], BaseException]) -> Any:
+    def missing(_: Any, name: str) -> Any:
+        if name[:2] == "__":
+            raise AttributeError(name)
+        raise give_up(f"{own}.{name} did not cross")
+
+    names: dict[str, Any] = {"__getattr__": missing}
+    if type(text) is str:
+        names["__str__"] = lambda _: text
+    return type(str(own), (base,), names)
