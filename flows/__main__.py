@@ -6,6 +6,7 @@ with the command that needs them.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -33,6 +34,11 @@ QUIET_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GX_ANALYTICS_ENABLED": "false",
 }
+
+READER_GONE = 141
+"""What a shell reports of any program whose reader left (``coderm runs show RUN | head``): 128 + SIGPIPE. 1 is a bad answer's."""
+THE_MACHINES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+"""No room, no right to write: neither the input's fault nor ours."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -64,11 +70,15 @@ def run(argv: list[str] | None = None) -> int:
     except (KeyboardInterrupt, Abort):
         return _fail("interrupted; nothing half-written was kept", 130)
     except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            return READER_GONE
         return stop.code if isinstance(stop.code, int) else 4
     except Exception as error:  # noqa: BLE001 - the frame: whatever else arrives is ours
         if gone := _server_gone(error):
             known = _behind(error)
             _leave_now(_fail(str(known), known.exit_code) if known else _fail(gone, 3))
+        if isinstance(error, OSError) and error.errno in THE_MACHINES:
+            return _fail(f"{error.filename or 'output'}: {error.strerror}; make room or give leave, and run again", 3)
         return _fail(f"internal error: {type(error).__name__}: {_one_line(error)} (log: {_write_log()})", 4)
     if code == 130:
         return _fail("interrupted; nothing half-written was kept", 130)

@@ -134,10 +134,10 @@ def encode_line(record: BaseModel) -> bytes:
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """A stream that becomes ``path`` when the block ends well, and nothing otherwise. A device or pipe is written directly."""
-    target = path.resolve()
-    if target.is_dir():
+    if path.is_dir():
         raise InputError(f"{path}: is a directory; expected a file name")
-    special = target.exists() and not target.is_file()
+    special = path.exists() and not path.is_file()  # /dev/stdout that is a pipe resolves to no name
+    target = path if special else path.resolve()
     partial = target if special else target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
         stream = partial.open("wb" if special else "xb")

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from models.errors import InputError
+from models.first_fault import first_fault
 
 TaskRunnerName = Literal["none", "threads", "processes", "dask", "ray"]
 
@@ -95,8 +96,8 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"environment variable CODERM_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+        fault = first_fault(error)
+        raise InputError(f"environment variable CODERM_{str(fault.place[0]).upper()}: {fault.expected}") from None
 
 
 def default_environment(variables: Mapping[str, str]) -> None:

@@ -22,9 +22,11 @@ def regression(
     Example: coderm regression nightly.toml
     """
     from flows.cli.local_prefect import open_prefect
+    from tasks.check_recordings import check_recordings
     from tasks.read_config import read_config
 
     parsed = read_config(config, set_ or [])
+    check_recordings(parsed)
     open_prefect()
     from flows.regression import regression as regression_flow
     from tasks.judge_regression import verdict_line

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -284,3 +287,15 @@ def test_labels_that_could_not_be_written_are_not_judged_first(
     monkeypatch.setenv("CODERM_DOCKER_HOST", f"unix://{files}/no-engine.sock")  # judging would be exit code 3
     assert run(["label", "--problems", "P.jsonl", "--solutions", "S.jsonl", "--out", "no/L.jsonl", "--sandbox", "docker"]) == 2
     assert "no/L.jsonl: cannot be written" in capsys.readouterr().err
+
+
+def test_a_reader_that_left_and_a_full_disk_are_no_bad_answer(repo_root: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "flows", "--help"]
+    with os.fdopen(writer, "w") as gone, Path("/dev/full").open("w") as full:
+        ended = [subprocess.run(command, cwd=repo_root, stdout=out, stderr=subprocess.PIPE, check=False) for out in (gone, full)]
+    assert [(e.returncode, e.stderr) for e in ended] == [
+        (141, b""),
+        (3, b"coderm: output: No space left on device; make room or give leave, and run again\n"),
+    ]

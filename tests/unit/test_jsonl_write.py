@@ -67,6 +67,11 @@ def test_a_link_keeps_pointing_and_a_pipe_is_not_replaced(tmp_path: Path) -> Non
     assert os.read(reader, 1000) == encode_line(ONE)
     os.close(reader)
     assert (tmp_path / "pipe").is_fifo()
+    reader, writer = os.pipe()
+    write_lines(f"/dev/fd/{writer}", [ONE])  # as --out /dev/stdout in a pipeline
+    assert os.read(reader, 1000) == encode_line(ONE)
+    os.close(reader)
+    os.close(writer)
 
 
 def test_absent_fields_are_absent_and_the_others_are_null() -> None:
