@@ -33,8 +33,8 @@ def names(module: str) -> dict[str, Any]:
         return _get(obj, name, *default)
 
     def guarded_set(obj: Any, name: Any, value: Any) -> None:
-        cls = obj if type(obj) is type else type(obj)
-        own = type(cls) is type and type.__getattribute__(cls, "__module__") == module
+        cls = obj if isinstance(obj, type) else type(obj)
+        own = type.__getattribute__(cls, "__module__") == module
         if type(name) is not str or is_dunder(name) or name in _REFUSED or not own:
             raise AttributeError(f"{name!r} is not set here")
         _set(obj, name, value)

@@ -45,7 +45,7 @@ class Link:
 
     def fresh(self) -> None:
         """Forget what happened in the cell before."""
-        self.gave_up = self.gone = self.forged = False
+        self.gave_up = self.gone = self.forged = self.shared = False
         self.outcomes = outcomes.Outcomes()
         self.reply_size = 0
 
@@ -101,7 +101,9 @@ class Link:
             self.kinds.update({name: reply.get(name) for name in unknown})
 
     def moved(self) -> bool:
-        """Whether data of the solution's module is another than when the cell began: the test has seen what it was."""
+        """Whether the test has seen what is no longer so: data of the module that changed, one object in two places."""
+        if self.shared:
+            return True
         names = [name for name, kind in self.kinds.items() if kind is not None and "data" in kind]
         try:
             now = self.ask({"names": names}) if names and not self.gone else {}
@@ -175,6 +177,7 @@ class Link:
             raise errors.rebuild(reply["raised"], self.give_up)
         if "same" in reply:
             return args[reply["same"]]
+        self.shared = self.shared or "shared" in reply
         return codec.unpack(reply["value"])
 
 

@@ -21,7 +21,7 @@ __all__ = ["MODULES", "entangled", "inert", "innocent", "offers", "pure"]
 
 PLAIN_DECORATORS = frozenset(("staticmethod", "classmethod", "property"))
 TEST_MODULES = MODULES | {"unittest", "solution", "your_module"}
-TEST_DENIED = (DENIED_NAMES - {"dir", "id", "solution", "your_module", "unittest", "SystemExit"}) | {"print"}
+TEST_DENIED = (DENIED_NAMES - {"solution", "your_module", "unittest"}) | frozenset("print setattr vars exit quit".split())
 
 
 def _names(tree: ast.AST) -> set[str]:
@@ -52,7 +52,7 @@ def _calm(node: ast.AST) -> bool:
         stored = not isinstance(node.ctx, ast.Load)
         return (not is_dunder(node.attr) or node.attr == "__init__") and not (stored and _root(node) in (None, "cls"))
     if isinstance(node, ast.Name):
-        return node.id not in ("type", "cls") or isinstance(node.ctx, ast.Store)
+        return node.id not in ("type", "cls", "getattr", "setattr", "vars") or isinstance(node.ctx, ast.Store)
     return not isinstance(node, (ast.Global, ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith))
 
 

@@ -90,7 +90,11 @@ def _result(value: Any, arguments: list[Any]) -> dict[str, Any]:
         if value is argument and (type(value) in (list, dict, set) or arrays.kind(value) == arrays.ARRAY):
             return {"same": position}
     try:
-        return {"value": codec.pack(value)}
+        return {"value": codec.pack(value, {id(argument) for argument in arguments})}
+    except (codec.Opaque, RecursionError):
+        pass
+    try:
+        return {"value": codec.pack(value), "shared": 1}
     except (codec.Opaque, RecursionError) as error:
         return {"opaque": str(error)}
 

@@ -114,6 +114,26 @@ VERDICTS = {
         "failed",
     ),
     "main guard": (GOOD, CASE + "def test_a(self): assert f(1) == 2\nif __name__ == '__main__':\n    unittest.main()", "passed"),
+    "main without a guard": (GOOD, CASE + "def test_a(self): assert f(1) == 2\nunittest.main()", "passed"),
+    "main without a guard, fails": (GOOD, CASE + "def test_a(self): assert f(1) == 3\nunittest.main()", "failed"),
+    "private name of the module": ("def _g(x): return 1\n" + GOOD, "from solution import _g\nassert _g(1) == 1", "passed"),
+    "module data that changes": ("n = []\ndef f(x): n.append(x)", "from solution import n\nf(1)\nassert n == [1]", "passed"),
+    "rows that are one object": ("def f(x): return [[0]] * 2", "g = f(1)\ng[0][0] = 1\nassert g == [[1], [1]]", "passed"),
+    "an argument inside of the result": (
+        "def f(x): return x, 1",
+        "a = [0]\nb, _ = f(a)\nb.append(5)\nassert a == [0, 5]",
+        "passed",
+    ),
+    "nodes of LeetCode": (
+        "class Solution:\n    def f(self, head: Optional[ListNode]):\n        head.next = ListNode(2)\n        return head",
+        "assert f(ListNode(1)).next.val == 2",
+        "passed",
+    ),
+    "nodes of the test": (
+        "class Solution:\n    def f(self, head):\n        head.next, head.val = None, 3\n        return head",
+        "class ListNode:\n    def __init__(self, val): self.val = self.next = val\nassert f(ListNode(1)).val == 3",
+        "passed",
+    ),
     "raises": (GOOD, CASE + "def test_a(self):\n        with self.assertRaises(TypeError): f('a')", "passed"),
     "case of the solution": (
         "import unittest\nclass S(unittest.TestCase):\n    def test_x(self): pass\n" + GOOD,
