@@ -46,7 +46,11 @@ def main(argv: list[str] | None = None) -> None:
     for name, value in QUIET_DEFAULTS.items():
         os.environ.setdefault(name, value)
     signal.signal(signal.SIGTERM, _interrupt)  # a scheduler's way to stop a job cleans up as Ctrl-C does
-    sys.exit(run(argv))
+    try:
+        code = run(argv)
+    except KeyboardInterrupt:  # while the commands were still being imported
+        code = _fail("interrupted; nothing half-written was kept", 130)
+    sys.exit(code)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

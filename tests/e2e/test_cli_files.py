@@ -299,3 +299,22 @@ def test_a_reader_that_left_and_a_full_disk_are_no_bad_answer(repo_root: Path) -
         (141, b""),
         (3, b"coderm: output: No space left on device; make room or give leave, and run again\n"),
     ]
+
+
+INTERRUPTED_IMPORT = """
+import sys
+
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == "flows.cli.app":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, CtrlC())
+from flows.__main__ import main
+main(["--help"])
+"""
+
+
+def test_ctrl_c_in_the_first_second_is_one_line_too(repo_root: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], cwd=repo_root, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "coderm: interrupted; nothing half-written was kept\n")
