@@ -234,6 +234,9 @@ def test_colours_follow_the_scheme(browser_page: Heard, scheme: str) -> None:
 def test_a_narrow_screen_does_not_scroll_sideways(browser_page: Heard) -> None:
     browser_page.page.set_viewport_size({"width": 360, "height": 800})
     browser_page.page.wait_for_function("() => document.documentElement.scrollWidth === 360")
+    words = browser_page.page.evaluate("() => Array.from(document.querySelectorAll('td.soft:not(.n)'), cell => cell.offsetWidth)")
+    assert words, "what a measure means"
+    assert min(words) > 180, "a sentence needs more than a word a line: such a table scrolls in its own frame"
     browser_page.page.set_viewport_size({"width": 1280, "height": 900})
 
 
