@@ -1,16 +1,23 @@
 """What a test says about a solution, as one letter (sandbox.guest.report).
 
 A pass needs evidence: a test method that ran and succeeded, an assert that held, or a ``check`` that was called. Skips, empty
-suites and classes that come from the solution are no evidence. A test that fails and errs has failed: the assertion comes first.
+suites, coroutines that nobody awaits and classes that come from the solution are no evidence. A test that fails and errs has
+failed: the assertion comes first. Where both share a process, a solution that takes a callback or decorates may catch the test's
+own assertion: one that did not hold is never a pass there, whoever caught it.
 """
 
 # ruff: noqa: N802, ARG002 - the method names and arguments are those of unittest.TestResult
 from __future__ import annotations
 
+import types
 import unittest
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.guest import guards, library, program, report
+
+DEFERRED = 0x20 | 0x80 | 0x200
+"""Flags of generators, coroutines and both at once (``inspect``, which is not loaded for three numbers)."""
 
 
 def _main(*args: Any, **keywords: Any) -> Any:
@@ -27,7 +34,7 @@ class Tally(unittest.TestResult):
     def __init__(self) -> None:
         """All counters at zero."""
         super().__init__()
-        self.held = self.failed = self.erred = self.skipped_count = 0
+        self.held = self.failed = self.erred = self.skipped_count = self.expected = 0
         self.memory = False
         self.first = ""
 
@@ -36,12 +43,15 @@ class Tally(unittest.TestResult):
         self.first = self.first or describe(error[1])
 
     def addSuccess(self, test: Any) -> None:
-        """A method ran to its end."""
-        self.held += 1
+        """A method ran to its end; what it only handed back, as a coroutine does, did not run."""
+        code = _code(type(test), test._testMethodName)
+        deferred = code is not None and code.co_flags & DEFERRED and not isinstance(test, unittest.IsolatedAsyncioTestCase)
+        self.held += not deferred
 
     def addExpectedFailure(self, test: Any, err: Any) -> None:
         """A method failed as its decorator says it must."""
         self.held += 1
+        self.expected += 1
 
     def addUnexpectedSuccess(self, test: Any) -> None:
         """A method marked as failing did not fail."""
@@ -99,6 +109,27 @@ def test_cases(namespace: dict[str, Any], solution: dict[str, Any]) -> list[type
     ]
 
 
+def _code(cls: type, name: str) -> types.CodeType | None:
+    found = getattr(getattr(cls, name, None), "__code__", None)
+    return found if isinstance(found, types.CodeType) else None
+
+
+def failure(missed: Callable[[], int]) -> type[AssertionError]:
+    """An exception for ``failureException`` that counts; to unittest every AssertionError is still one."""
+
+    class Kind(type):
+        def __subclasscheck__(cls, other: type) -> bool:
+            return AssertionError in other.__mro__
+
+    class Failure(AssertionError, metaclass=Kind):
+        def __init__(self, *args: object) -> None:
+            super().__init__(*args)
+            missed()
+
+    Failure.__name__ = "AssertionError"
+    return Failure
+
+
 def run_classes(classes: list[type[unittest.TestCase]]) -> Tally:
     """Run them as ``python -m unittest`` would, fixtures of class and module included."""
     loader = unittest.TestLoader()
@@ -106,6 +137,20 @@ def run_classes(classes: list[type[unittest.TestCase]]) -> Tally:
     tally = Tally()
     suite.run(tally)
     return tally
+
+
+def watch(classes: list[type[unittest.TestCase]], missed: Callable[[], int]) -> None:
+    """Have the assertions of unittest count their misses, where a class does not raise something of its own."""
+    for cls in classes:
+        if cls.failureException is AssertionError:
+            cls.failureException = failure(missed)
+
+
+def replaced(classes: list[type[unittest.TestCase]]) -> bool:
+    """A decorator of the solution stands in the place of a test method."""
+    names = ((cls, name) for cls in classes for name in unittest.defaultTestLoader.getTestCaseNames(cls))
+    codes = (_code(cls, name) for cls, name in names)
+    return any(code is not None and code.co_filename == "<solution>" for code in codes)
 
 
 def blame(error: BaseException) -> str:
@@ -134,14 +179,17 @@ def judge(solution: str | bytes, test: str | bytes, entry_point: str | None) -> 
     except BaseException as error:
         return (report.MEMORY if isinstance(error, MemoryError) else report.ERROR), "loading the solution: " + describe(error)
     try:
-        letter, detail = run_test(test_code, module, entry_point)
+        letter, detail = run_test(test_code, module, entry_point, together=True)
     except BaseException as error:
         return blame(error), describe(error)
     return (report.GARBLED, "the shared library was changed") if library.changed(shared) else (letter, detail)
 
 
-def run_test(test: program.TestCode, module: Any, entry_point: str | None) -> tuple[str, str]:
-    """Run a compiled test against ``module``, or what stands for it; whatever escapes from the test is the caller's."""
+def run_test(test: program.TestCode, module: Any, entry_point: str | None, *, together: bool = False) -> tuple[str, str]:
+    """Run a compiled test against ``module``, or what stands for it; whatever escapes from the test is the caller's.
+
+    ``together``: the solution is in this process, so that a failed assertion may have been caught by it.
+    """
     code, asserts, raises = test[:3]
     namespace = program.test_namespace(module, entry_point)
     exec(code, namespace)
@@ -151,10 +199,14 @@ def run_test(test: program.TestCode, module: Any, entry_point: str | None) -> tu
         check(getattr(module, entry_point) if hasattr(module, entry_point) else _missing(entry_point))
         held += 0 if asserts or not raises else 1
     classes = test_cases(namespace, vars(module))
+    if together:
+        watch(classes, namespace[program.MISS])
     tally = run_classes(classes) if classes else None
     if tally is not None and tally.letter != report.PASSED:
         return tally.letter, tally.first or "no test ran that was not skipped"
     held += program.ticks(namespace) + (tally.held if tally else 0)
+    if together and (replaced(classes) or program.misses(namespace) > (tally.expected if tally else 0)):
+        return report.GARBLED, "an assertion of the test did not hold, or never ran, and the solution kept it quiet"
     return (report.PASSED, "") if held else (report.BAD_TEST, "no test, assert or check ran")
 
 

@@ -1,9 +1,10 @@
 """Turning sources into running code: the meaning of a cell for function problems (README.md, last section).
 
 Each source is compiled alone, so a test cannot repair a solution nor inherit its ``__future__`` switches. The test sees the
-solution's public names and the modules ``solution`` and ``your_module``. A name that would hide a builtin is left out unless it
-is the entry point: a solution does not decide what ``len`` or ``all`` mean in the test. Every assert statement of the test
-(and ``testing.assert_*`` of a package) is followed by a tick, so that "at least one assert ran" is seen, not guessed.
+solution's public names and the modules ``solution`` and ``your_module``. A name that would hide a builtin, or that is a library
+module's and no module, is left out unless it is the entry point: a solution does not decide what ``len`` or ``math.isclose`` mean
+in the test. Every assert statement of the test (and ``testing.assert_*`` of a package) is followed by a tick, so that "at least one
+assert ran" is seen, not guessed; one that does not hold is counted before it raises, since whoever catches it may be the solution.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import Any, Tuple  # noqa: UP035
 
 from sandbox.guest import screen
 
-TICK = "__assert_ran__"
+TICK, MISS = "__assert_ran__", "__assert_missed__"
+MODULES = frozenset(getattr(sys, "stdlib_module_names", ())) | {"np", "numpy", "pd", "pandas", "pytest"}
 CHECKS = re.compile(r"(?!solution\.|your_module\.)\w[\w.]*\.testing\.assert\w*")
 TEST_MODULE = "generated_test"
 NODES = """
@@ -58,11 +60,22 @@ class _Ticker(ast.NodeTransformer):
 
     def _ticked(self, node: ast.stmt) -> list[ast.stmt]:
         self.asserts += 1
-        tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
+        tick = ast.Expr(_called(TICK))
         return [node, ast.fix_missing_locations(ast.copy_location(tick, node))]
 
     def visit_Assert(self, node: ast.Assert) -> Any:
-        return self._ticked(node)
+        """``assert x`` becomes ``assert not not x or missed() < 0``: x is asked once, and a miss is counted."""
+        holds = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), node.test))
+        node.test = ast.copy_location(
+            ast.BoolOp(ast.Or(), [holds, ast.Compare(_called(MISS), [ast.Lt()], [ast.Constant(0)])]), node
+        )
+        return self._ticked(ast.fix_missing_locations(node))
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
+        """The solution's public names are there already, without those that it does not decide."""
+        if node.module in ("solution", "your_module") and node.names[0].name == "*":
+            return ast.copy_location(ast.Pass(), node)
+        return node
 
     def visit_Expr(self, node: ast.Expr) -> Any:
         checks = isinstance(node.value, ast.Call) and CHECKS.fullmatch(self._path(node.value.func))
@@ -79,7 +92,14 @@ class _Ticker(ast.NodeTransformer):
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         self.raises += 1
-        return node
+        raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        if not (isinstance(raised, ast.Name) and raised.id == "AssertionError"):
+            return node
+        return [ast.fix_missing_locations(ast.copy_location(ast.Expr(_called(MISS)), node)), node]
+
+
+def _called(name: str) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), [], [])
 
 
 TestCode = Tuple[types.CodeType, int, int, bool, bool]  # noqa: UP006 - evaluated by Python 3.9 too
@@ -137,7 +157,7 @@ def compile_test(source: Any) -> TestCode:
         tree = ast.parse(source, "<test>")
         inert, entangled = screen.inert(tree), screen.entangled(tree)
         ticker = _Ticker(tree)
-        tree = ticker.visit(tree) if "assert" in source or "raise" in source else tree
+        tree = ticker.visit(tree) if any(word in source for word in ("assert", "raise", "*")) else tree
     except MemoryError as error:
         raise Uncompilable("too complex to parse", memory=_used_mib() > 256) from error
     except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
@@ -187,13 +207,21 @@ def test_namespace(module: types.ModuleType, entry_point: str | None) -> dict[st
     """The globals in which a test starts."""
     hidden = set(dir(builtins)) - {entry_point}
     names = {name: value for name, value in list(vars(module).items()) if name[:1] != "_" and name not in hidden}
+    for name in MODULES & names.keys() - {entry_point}:
+        if not isinstance(names[name], types.ModuleType):
+            del names[name]
     test = types.ModuleType(TEST_MODULE)
     sys.modules[TEST_MODULE] = test
     test.__dict__.update(names)
-    test.__dict__[TICK] = itertools.count(1).__next__
+    test.__dict__.update({name: itertools.count(1).__next__ for name in (TICK, MISS)})
     return test.__dict__
 
 
 def ticks(namespace: dict[str, Any]) -> int:
     """How many asserts of the test were reached and held."""
     return int(namespace[TICK]()) - 1
+
+
+def misses(namespace: dict[str, Any]) -> int:
+    """How many assertions of the test were reached and did not hold, whatever became of them."""
+    return int(namespace[MISS]()) - 1
