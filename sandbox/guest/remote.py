@@ -45,7 +45,7 @@ class Link:
 
     def fresh(self) -> None:
         """Forget what happened in the cell before."""
-        self.gave_up = self.gone = self.forged = self.shared = False
+        self.gave_up = self.gone = self.forged = self.shared = self.starved = False
         self.outcomes = outcomes.Outcomes()
         self.reply_size = 0
 
@@ -174,6 +174,7 @@ class Link:
         if "opaque" in reply or after == "opaque":
             raise self.give_up(f"{name} returned {str(reply.get('opaque'))[:100]}")
         if "raised" in reply:
+            self.starved = self.starved or (type(reply["raised"]) is list and reply["raised"][:1] == ["MemoryError"])
             raise errors.rebuild(reply["raised"], self.give_up)
         if "same" in reply:
             return args[reply["same"]]

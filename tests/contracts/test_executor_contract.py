@@ -200,6 +200,38 @@ VERDICTS = {
         "assert f(1) == 2",
         "passed",
     ),
+    "async method that nobody awaits": (GOOD, CASE + "async def test_a(self): self.assertEqual(f(1), 2)", "invalid_test"),
+    "method that is a generator": (GOOD, CASE + "def test_a(self): yield self.assertEqual(f(1), 2)", "invalid_test"),
+    "assertion caught by the test itself": (
+        GOOD,
+        "try:\n    assert f(1) == 3\nexcept AssertionError:\n    pass\nassert f(1) == 2",
+        "passed",
+    ),
+    "callback that asserts, and holds": (
+        "def f(g): return g(1)",
+        "def g(x):\n    assert x == 1\n    return 2\nassert f(g) == 2",
+        "passed",
+    ),
+    "callback whose exception is expected": (
+        "def f(g):\n    try:\n        return g()\n    except ValueError:\n        return 0",
+        "def g():\n    raise ValueError\nassert f(g) == 0",
+        "passed",
+    ),
+    "callback whose assertion is caught": (
+        "def f(g):\n    try:\n        return g(1)\n    except Exception:\n        return 0",
+        "def g(x):\n    assert x == 7\nassert f(g) == 0",
+        "tampered",
+    ),
+    "expected failure beside a class": (
+        "class P: pass\n" + GOOD,
+        "import unittest\nclass T(unittest.TestCase):\n    @unittest.expectedFailure\n    def test_a(self): self.assertEqual(P, 3)",
+        "passed",
+    ),
+    "memory that a test takes for its exception": (
+        "def f(x): return 'x' * (1 << 30)",
+        CASE + "def test_a(self):\n        with self.assertRaises(Exception): f(1)",
+        "out_of_memory",
+    ),
     "many open files": ("def f(x): return [open('/dev/null') for _ in range(10**5)]", "assert f(1)", "error"),
 }
 

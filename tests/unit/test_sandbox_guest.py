@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime
+import itertools
 import math
 import os
 import pathlib
@@ -273,13 +274,22 @@ def test_inert(source: str, inert: bool) -> None:
     assert screen.inert(ast.parse(source)) is inert
 
 
-def test_ticks_count_asserts_that_held() -> None:
-    code, asserts, raises = program.compile_test("for i in range(3):\n    assert i < 2")[:3]
-    assert (asserts, raises) == (1, 0)
-    ticks: list[int] = []
-    with pytest.raises(AssertionError):
-        exec(code, {program.TICK: lambda: ticks.append(1)})
-    assert len(ticks) == 2
+@pytest.mark.parametrize("last", ["assert i < 2, 'said'", "if i == 2: raise AssertionError('said')\n    assert True"])
+def test_asserts_that_held_and_those_that_did_not_are_counted(last: str) -> None:
+    code, asserts, raises = program.compile_test(f"for i in range(3):\n    {last}")[:3]
+    assert (asserts, raises) == (1, last.count("raise"))
+    ticks, misses = itertools.count(1), itertools.count(1)
+    with pytest.raises(AssertionError, match="said"):
+        exec(code, {program.TICK: ticks.__next__, program.MISS: misses.__next__})
+    assert (next(ticks), next(misses)) == (3, 2)
+
+
+def test_an_assert_asks_its_condition_once() -> None:
+    asked: list[int] = []
+    odd = type("Odd", (), {"__bool__": lambda _self: asked.append(1) or len(asked) == 1})
+    code = program.compile_test("assert odd")[0]
+    exec(code, {program.TICK: lambda: 1, program.MISS: lambda: 1, "odd": odd()})
+    assert asked == [1]
 
 
 @pytest.mark.parametrize("source", ["def f(:", "x = '\0'", "x = '\ud800'", "(" * 3000, "-" * 200_000 + "1"])
