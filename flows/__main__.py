@@ -6,6 +6,7 @@ with the command that needs them.
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 import signal
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     for name, value in QUIET_DEFAULTS.items():
         os.environ.setdefault(name, value)
     signal.signal(signal.SIGTERM, _interrupt)  # a scheduler's way to stop a job cleans up as Ctrl-C does
+    sys.unraisablehook = _again
     try:
         code = run(argv)
     except KeyboardInterrupt:  # while the commands were still being imported
@@ -55,6 +57,14 @@ def main(argv: list[str] | None = None) -> None:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _again(lost: sys.UnraisableHookArgs) -> None:
+    """Python drops what is raised while it collects garbage: a Ctrl-C that arrived just then comes again, a moment later."""
+    if isinstance(lost.exc_value, KeyboardInterrupt):
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def run(argv: list[str] | None = None) -> int:

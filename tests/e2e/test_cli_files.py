@@ -318,3 +318,28 @@ main(["--help"])
 def test_ctrl_c_in_the_first_second_is_one_line_too(repo_root: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], cwd=repo_root, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (130, "coderm: interrupted; nothing half-written was kept\n")
+
+
+CAUGHT_IN_A_COLLECTION = """
+import os, signal, time, weakref
+import flows.__main__ as command
+
+class Gone:
+    pass
+
+def work(_):
+    thing = Gone()
+    kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    del thing
+    time.sleep(60)
+    return 0
+
+command.run = work
+command.main()
+"""
+
+
+def test_ctrl_c_is_not_lost_in_a_collection(repo_root: Path) -> None:
+    command = [sys.executable, "-c", CAUGHT_IN_A_COLLECTION]
+    ended = subprocess.run(command, cwd=repo_root, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "coderm: interrupted; nothing half-written was kept\n")
