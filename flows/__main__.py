@@ -6,11 +6,11 @@ with the command that needs them.
 
 from __future__ import annotations
 
-import _thread
 import errno
 import os
 import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from types import FrameType
@@ -61,8 +61,11 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 def _again(lost: sys.UnraisableHookArgs) -> None:
     """Python drops what is raised while it collects garbage: a Ctrl-C that arrived just then comes again, a moment later."""
-    if isinstance(lost.exc_value, KeyboardInterrupt):
-        _thread.interrupt_main()
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        # from a thread, since what is raised in here is dropped too; a real signal, since it ends a sleep
+        again = threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+        again.daemon = True
+        again.start()
     else:
         sys.__unraisablehook__(lost)
 
