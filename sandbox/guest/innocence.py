@@ -184,11 +184,25 @@ class _Reader:
                     fits = isinstance(constant, str) and self._readable(constant)
                 if fits and not any(isinstance(a, ast.Starred) for a in args):
                     places.add(id(node.func))
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and self._sets_own(node, node.func):
+                places.update((id(node.func), id(node.func.value)))
             elif isinstance(node, ast.ClassDef):
                 places.update(id(b) for b in node.bases if len(node.bases) == 1 and isinstance(b, ast.Name) and b.id == "object")
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 places.update(id(part) for item in node.decorator_list for part in self._decorator(item, node))
         return places
+
+    @staticmethod
+    def _sets_own(call: ast.Call, function: ast.Attribute) -> bool:
+        """``object.__setattr__(self, "x", value)`` and ``super().__setattr__(name, value)``: a field of an object."""
+        above, args = function.value, call.args
+        if function.attr != "__setattr__" or call.keywords or any(isinstance(a, ast.Starred) for a in args):
+            return False
+        if isinstance(above, ast.Call):
+            return relations.name_of(above.func) == "super" and not above.args and len(args) == 2
+        constant = args[1].value if len(args) == 3 and isinstance(args[1], ast.Constant) else None
+        own = relations.name_of(above) == "object" and relations.name_of(args[0]) == "self" if constant is not None else False
+        return own and isinstance(constant, str) and not is_dunder(constant)
 
     def _templates(self) -> set[int]:
         """Mentions of ``TEMPLATES`` that make nothing: in annotations, as a kind that is asked for, as base of a class with a plain
@@ -292,7 +306,7 @@ class _Reader:
                 return False
         if not isinstance(node.ctx, ast.Load):
             return not is_dunder(node.attr) and self._own_object(node)
-        if node.attr in ("wraps", "contextmanager", "asynccontextmanager"):
+        if node.attr in ("wraps", "contextmanager", "asynccontextmanager", "__setattr__"):
             return id(node) in self.in_place
         if node.attr == "register":  # of an abstract class: its instances would no longer be its own
             return not self.abstract

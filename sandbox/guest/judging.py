@@ -251,12 +251,17 @@ def _any(value: ast.expr | None, relations: set[int]) -> bool:
     return isinstance(inner, (ast.GeneratorExp, ast.ListComp)) and id(inner.elt) in relations
 
 
+_NAMED_ALSO = frozenset("__str__ __repr__ __len__ __iter__ __call__ __bool__".split())
+
+
 def alias(statement: ast.Assign) -> bool:
-    """``__rmul__ = __mul__`` and ``__repr__ = __str__``: one more name for the same kind of method."""
+    """``__rmul__ = __mul__``, ``__repr__ = __str__`` and ``__str__ = build``: one more name for the same kind of method."""
     target, value = name_of(statement.targets[0]), name_of(statement.value)
     if target is None or value is None or len(statement.targets) != 1:
         return False
     texts = {"__str__", "__repr__"}
+    if target in _NAMED_ALSO and not value.startswith("__"):
+        return True
     reflected = target.startswith("__r") and value == "__" + target[3:] and value in BINARY and value in _SCALING
     return reflected or ({target, value} <= texts)
 

@@ -22,7 +22,9 @@ PLAIN_FIELDS = frozenset(name for kind in _PLAIN_TYPES for name in dir(kind))
 
 
 def is_foreign(test: ast.expr, me: str, other: str, classes: frozenset[str]) -> bool:
-    """``not isinstance(other, Own)`` or ``type(other) is not type(self)``."""
+    """``not isinstance(other, Own)`` or ``type(other) is not type(self)``, perhaps beside other reasons."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
+        return any(is_foreign(part, me, other, classes) for part in test.values)
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         return is_own(test.operand, me, other, classes)
     return _types_compared(test, me, other, (ast.NotEq, ast.IsNot))
@@ -129,18 +131,34 @@ def name_of(node: ast.expr) -> str | None:
 
 def _symmetric(term: ast.expr, me: str, other: str, operators: tuple[type[ast.cmpop], ...]) -> bool:
     """``E(self) == E(other)`` for one expression E, or ``all(… for … in zip(E(self), E(other)))``."""
-    if isinstance(term, ast.Compare) and len(term.ops) == 1:
-        if not isinstance(term.ops[0], operators):
-            return False
-        left, right = term.left, term.comparators[0]
-    else:
-        pair = _zipped(term)
-        if pair is None:
-            return False
-        left, right = pair
+    pair = _pair(term, operators)
+    if pair is None:
+        return False
+    left, right = pair
+    if isinstance(left, ast.Subscript) and isinstance(right, ast.Subscript) and ast.dump(left.value) == ast.dump(right.value):
+        left, right = left.slice, right.slice  # self.RANKS[self.rank] < self.RANKS[other.rank]
     mine, theirs = f"id={me!r}", f"id={other!r}"
     swapped = ast.dump(left).replace(mine, "\0").replace(theirs, mine).replace("\0", theirs)
     return swapped == ast.dump(right) and (mine in swapped or theirs in swapped)
+
+
+def _pair(term: ast.expr, operators: tuple[type[ast.cmpop], ...]) -> list[ast.expr] | None:
+    """What is related to what: by an operator, ``math.isclose``, ``abs(a - b) < 1e-9``, or item by item."""
+    if isinstance(term, ast.Compare) and len(term.ops) == 1 and isinstance(term.ops[0], operators):
+        return [term.left, term.comparators[0]]
+    if ast.Eq not in operators:
+        return _zipped(term)
+    near = isinstance(term, ast.Compare) and len(term.ops) == 1 and isinstance(term.ops[0], (ast.Lt, ast.LtE))
+    distance = term.left if isinstance(term, ast.Compare) and near and isinstance(term.comparators[0], ast.Constant) else None
+    if isinstance(distance, ast.Call) and name_of(distance.func) == "abs" and len(distance.args) == 1:
+        inner = distance.args[0]
+        return [inner.left, inner.right] if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub) else None
+    if isinstance(term, ast.Call) and len(term.args) == 2:
+        called = (
+            term.func.attr if isinstance(term.func, ast.Attribute) and name_of(term.func.value) == "math" else name_of(term.func)
+        )
+        return list(term.args) if called == "isclose" else None
+    return _zipped(term)
 
 
 def _zipped(term: ast.expr) -> list[ast.expr] | None:

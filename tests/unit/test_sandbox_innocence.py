@@ -12,7 +12,7 @@ import pytest
 from sandbox.guest import innocence, library
 from sandbox.self_check import corpus
 
-HEAD = "class P:\n    def __init__(self, x): self.x = x\n"
+HEAD = "import math\nclass P:\n    def __init__(self, x): self.x = x\n"
 PLAIN = [
     "    def __eq__(self, other): return isinstance(other, P) and self.x == other.x",
     "    def __eq__(self, other): return isinstance(other, self.__class__) and self.__dict__ == other.__dict__",
@@ -46,6 +46,12 @@ PLAIN = [
     "        return sum(a * b for a, b in zip(self.x, k.x))",
     "    def __getattr__(self, name): return getattr(self.x, name)",
     "    def __setattr__(self, name, value): raise AttributeError(name)",
+    "    def __setattr__(self, name, value): super().__setattr__(name, value)",
+    "    def go(self, x): object.__setattr__(self, 'x', x)",
+    "    def go(self): return ''\n    __str__ = go",
+    "    def __eq__(self, other):\n        if other is None or not isinstance(other, P): return False\n"
+    "        return math.isclose(self.x, other.x) and abs(self.y - other.y) < 1e-9",
+    "    def __lt__(self, other): return self.RANKS[self.x] < self.RANKS[other.x]",
     "    def __init_subclass__(cls, **more):\n        super().__init_subclass__(**more)\n        P.kinds = cls",
     "    def go(self, node):\n        node.next = node\n        return getattr(self, 'go_' + node.x)(id(node), vars(self))",
     "    def fill(self, **more):\n        for k in more: setattr(self, k, more[k])",
@@ -91,6 +97,21 @@ LYING = [
     "    def __contains__(self, item): return self.x.__contains__(item)",
     "    def go(self): return type(self.x.buffer)(self)",
     "    def go(self): setattr = 1",
+    "    def go(self, x): object.__setattr__(self, '__class__', x)",
+    "    def go(self, n, x): object.__setattr__(self, n, x)",
+    "    def go(self, x): object.__setattr__(x, 'x', x)",
+    "    def go(self, x): type.__setattr__(x, 'x', x)",
+    "    def go(self, x): return super().__setattr__",
+    "    def go(self, x): return True\n    __eq__ = go",
+    "    def go(self, x): return True\n    __contains__ = go",
+    "    def __eq__(self, other): return math.isclose(self.x, self.x)",
+    "    def __eq__(self, other): return abs(self.x - other) < 1e-9",
+    "    def __eq__(self, other): return abs(self.x - self.x) < 1e-9",
+    "    def __eq__(self, other): return abs(self.x - other.x) < self.y",
+    "    def __eq__(self, other): return math.isclose(self.x, other)",
+    "    def __eq__(self, other): return self.ALL[self.x] == self.ALL[other]",
+    "    def __eq__(self, other):\n        if other is None and not isinstance(other, P): return False\n"
+    "        return [self.x] == [other] or True",
     "    def go(self): return vars()",
     "    def __instancecheck__(self, other): return True",
 ]
