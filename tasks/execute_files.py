@@ -23,8 +23,9 @@ from tasks.resources import open_database, open_executor
 
 @dataclass
 class FilesDone(CellCounts):
-    """``verdicts``: label → cells."""
+    """``verdicts``: label → cells. ``untested``: tasks without a test."""
 
+    untested: int = 0
     sandbox: str = ""
     verdicts: Counter[str] = field(default_factory=Counter)
 
@@ -38,7 +39,7 @@ def execute_files(
     if only_winner is not None:
         bound_of(only_winner)  # refused before anything is opened
     jobs = read_jobs(solutions, tests, config, problems)
-    done = FilesDone()
+    done = FilesDone(untested=sum(not job.tests for job in jobs))
     with (
         open_database() if config.reuse else nullcontext() as cache,
         open_executor(config) as executor,

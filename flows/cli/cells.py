@@ -47,6 +47,8 @@ def execute(
     config = config.model_copy(update={"container_runtime": container_runtime})
     done = execute_files(solutions, tests, out, config, problems, only_winner)
     wall_s = time.monotonic() - started
+    if done.untested:
+        typer.echo(f"warning: tasks without a test: {done.untested}; where no test votes, selectors fall back to random", err=True)
     print_json(
         {
             "cells": done.cells,

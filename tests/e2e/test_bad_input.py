@@ -63,10 +63,11 @@ def test_bad_text_for_programs(runtime: str) -> None:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_empty_sets(runtime: str) -> None:
+def test_empty_sets(runtime: str, capsys: pytest.CaptureFixture[str]) -> None:
     write("S.jsonl", {"task_id": "none", "solutions": []}, {"task_id": "rows", "solutions": [GOOD]})
     write("T.jsonl", {"task_id": "none", "tests": ["assert f(1) == 2"]})
     assert execute(runtime) == 0
+    assert "tasks without a test: 1;" in capsys.readouterr().err
     assert {task: line["verdicts"] for task, line in matrices().items()} == {"none": [], "rows": [[]]}
     Path("S.jsonl").write_text("")
     Path("T.jsonl").write_text("\n")
