@@ -64,8 +64,16 @@ def _stays(node: ast.ClassDef) -> bool:
     return not node.keywords and all(name in ("dataclass", "total_ordering", "unique") for name in names)
 
 
-def plain(node: Function, classes: frozenset[str]) -> bool:
-    """Whether a special method has one of the forms above. ``classes``: the solution's own."""
+def unreckoned(tree: ast.AST) -> bool:
+    """No class of the source makes new objects of ``value / expected`` and the like, which could then equal what is usual there."""
+    classes = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
+    own = {n.name for n in classes} | {"object", "ABC"}
+    reckons = any(isinstance(n, ast.FunctionDef) and n.name in BINARY for n in ast.walk(tree))
+    return not reckons and all(name_of(base) in own for n in classes for base in n.bases)
+
+
+def plain(node: Function, classes: frozenset[str], whole: bool = False) -> bool:  # noqa: PLR0911 - one line a form
+    """Whether a special method has one of the forms above. ``classes``: the solution's own; ``whole``: see ``unreckoned``."""
     names = [argument.arg for argument in node.args.args]
     if _yields(node) or any(isinstance(n, ast.NamedExpr) for n in ast.walk(node)):
         return False
@@ -77,12 +85,16 @@ def plain(node: Function, classes: frozenset[str]) -> bool:
         return False
     if node.name == "__contains__":
         return _plain_membership(node, names[1])
+    if (
+        node.name in COMPARISONS
+        and whole
+        and _sorted_by_kind(node.body, names, False, classes, _OPERATORS_OF.get(node.name, _ORDER))
+    ):
+        return True
     return (_plain_comparison if node.name in COMPARISONS else _plain_operator)(node, names[0], names[1], classes)
 
 
 def _plain_comparison(node: ast.FunctionDef, me: str, other: str, classes: frozenset[str]) -> bool:
-    if _sorted_by_kind(node.body, (me, other), False, classes, _OPERATORS_OF.get(node.name, _ORDER)):
-        return True
     body, guarded = _after_guards(node, me, other, classes)
     if len(body) != 1 or not isinstance(body[0], ast.Return):
         return False
@@ -104,7 +116,7 @@ def _delegates(node: Function, name: str) -> bool:
     )
 
 
-def _sorted_by_kind(body: list[ast.stmt], names: tuple[str, str], own: bool, classes: frozenset[str], operators: Operators) -> bool:
+def _sorted_by_kind(body: list[ast.stmt], names: list[str], own: bool, classes: frozenset[str], operators: Operators) -> bool:
     """Only asks what kind of thing ``other`` is, and relates it in each case: field to field, or whole to what the object holds."""
     me, other = names
     rest = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]

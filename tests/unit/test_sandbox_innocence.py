@@ -97,6 +97,10 @@ LYING = [
     "    def __contains__(self, item): return self.x.__contains__(item)",
     "    def go(self): return type(self.x.buffer)(self)",
     "    def go(self): setattr = 1",
+    "    def __eq__(self, other):\n        if isinstance(other, int): return self.x == other\n        return NotImplemented\n"
+    "    def __truediv__(self, other): return P(1)",
+    "    def __eq__(self, other): return self.x == other\n    def __mod__(self, other): return P(0)",
+    "    def __eq__(self, other): return self.x == other\nimport collections\nclass Q(collections.UserString): pass",
     "    def go(self, x): object.__setattr__(self, '__class__', x)",
     "    def go(self, n, x): object.__setattr__(self, n, x)",
     "    def go(self, x): object.__setattr__(x, 'x', x)",
