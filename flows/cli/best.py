@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.show import print_json, print_table
+from flows.cli.show import Format, print_json, print_table
 
 
 def best_at(
@@ -15,17 +15,16 @@ def best_at(
     k: Annotated[str, typer.Option("--k", help="candidates that are drawn, joined by commas")] = "1,2,4,8,16",
     draws: Annotated[int, typer.Option("--draws", min=1, help="random subsets of each size")] = 100,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
-    format_: Annotated[str, typer.Option("--format", help="table or json")] = "table",
+    format_: Format = "table",
 ) -> None:
     """Best@K: accuracy of the selected solution among K random candidates, with pass@K as the ceiling.
 
     Example: coderm best-at --matrix M.jsonl --labels L.jsonl --selector majority,b4 --k 1,2,4,8,16
     """
-    from flows.cli.decide import check_format, numbers
+    from flows.cli.decide import numbers
     from models.best_at import best_at as measure
     from tasks.select_and_score import read_labels, read_matrices
 
-    check_format(format_)
     ks = numbers(k, "--k")
     matrices = read_matrices(matrix)
     names = [name.strip() for name in selector.split(",")]

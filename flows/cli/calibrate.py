@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.show import print_json, print_table
+from flows.cli.show import Format, print_json, print_table
 
 app = typer.Typer(help="Fit predictors from stored runs or files.", no_args_is_help=True)
 File = Path | None
@@ -23,7 +23,7 @@ def difficulty(
     out: Annotated[File, typer.Option("--out", help="weights (safetensors)  [default: under the state]")] = None,
     folds: Annotated[int, typer.Option("--folds", min=2)] = 5,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
-    format_: Annotated[str, typer.Option("--format", help="table or json")] = "table",
+    format_: Format = "table",
 ) -> None:
     """Fit a predictor of the share of right solutions; figures are of problems that it did not see.
 

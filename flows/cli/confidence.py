@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.cli.decide import Format, Matrix, check_format
-from flows.cli.show import print_json, print_table
+from flows.cli.decide import Matrix
+from flows.cli.show import Format, print_json, print_table
 
 
 def confidence(
@@ -27,7 +27,6 @@ def confidence(
     from models.confidence import METHOD
     from tasks.calibrate_confidence import calibrate_files
 
-    check_format(format_)
     found = calibrate_files(matrix, labels, selector, out, method or METHOD, solutions)
     if format_ == "json":
         print_json(found)

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.show import print_json, print_table
+from flows.cli.show import Format, print_json, print_table
 
 Matrix = Annotated[Path, typer.Option("--matrix", help="M file")]
-Format = Annotated[str, typer.Option("--format", help="table or json")]
 
 
 def select(
@@ -34,7 +33,6 @@ def select(
     from tasks.select_and_score import select_files
 
     done = select_files(matrix, selector, labels, numbers(k, "--k"), out, solutions, tests, calibrator, abstain_below, compare)
-    check_format(format_)
     if format_ == "json":
         sure = {name: {"confidence": found} for name, found in done.confidence.items() if found}
         print_json({name: {**row, **sure.get(name, {}), **done.compared.get(name, {})} for name, row in done.table.items()})
@@ -73,7 +71,6 @@ def budget(
     """
     from tasks.select_and_score import budget_files
 
-    check_format(format_)
     done = budget_files(matrix, labels, selector, policy.split(","), numbers(budgets, "--budgets"), orders, seed)
     if format_ == "json":
         print_json(done)
@@ -111,11 +108,3 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
     if not all(p.isdecimal() and int(p) > 0 for p in parts):
         raise InputError(f"{option} {text!r}: expected positive whole numbers joined by commas, such as 1,2,10")
     return tuple(int(p) for p in parts)
-
-
-def check_format(format_: str) -> None:
-    """Raises InputError for a --format that is none."""
-    from models.errors import InputError
-
-    if format_ not in {"table", "json"}:
-        raise InputError(f"--format {format_!r}: expected table or json")

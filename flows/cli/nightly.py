@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.show import print_json, print_table
-
-Format = Annotated[str, typer.Option("--format", help="table or json")]
+from flows.cli.show import Format, print_json, print_table
 
 
 def regression(
@@ -50,10 +48,9 @@ def power(
 
     Example: coderm power --matrix M.jsonl --labels L.jsonl
     """
-    from flows.cli.decide import check_format, numbers
+    from flows.cli.decide import numbers
     from tasks.night_power import night_figures
 
-    check_format(format_)
     points = numbers(drops, "--drops")
     done = night_figures(matrix, labels, selector, [p / 100 for p in points], sequences, nights, seed=seed)
     if format_ == "json":

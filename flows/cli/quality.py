@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from flows.cli.cells import Memory, NoCache, Runtime, Workers, sandbox_config
-from flows.cli.decide import Format, Matrix, check_format
-from flows.cli.show import print_json, print_table
+from flows.cli.decide import Matrix
+from flows.cli.show import Format, print_json, print_table
 
 
 def quality(
@@ -30,7 +30,6 @@ def quality(
     from models.config import QualityConfig
     from tasks.probe_tests import quality_files
 
-    check_format(format_)
     config = sandbox_config(sandbox, workers, timeout_s, memory_mib, not no_cache)
     found = quality_files(matrix, labels, problems, tests, config, QualityConfig(mutants=mutants))
     if format_ == "json":

@@ -1,24 +1,32 @@
 """coderm runs, cell, report: what was run, one cell of it explained, its page."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from flows.cli.show import print_json, print_table
+from flows.cli.show import Format, print_json, print_table
 
+PASS = re.compile(r"selector/([^/]+)/pass_(\d+)")
 app = typer.Typer(help="Find runs, show one, drop old ones.", no_args_is_help=True)
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="run id, or a unique beginning of it")]
 
 
 @app.command("list")
-def list_runs(limit: Annotated[int, typer.Option("--limit", min=1, help="newest so many")] = 20) -> None:
+def list_runs(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="newest so many")] = 20,
+    format_: Format = "table",
+) -> None:
     """List runs, newest first. Example: coderm runs list --limit 5"""
     from tasks.resources import open_database
 
     with open_database() as store:
         found, begun = store.list_runs(limit), store.started_runs()
+    if format_ == "json":
+        print_json({"runs": found, "begun": begun})
+        return
     failed = ["failed_gates"] if any(row["failed_gates"] for row in found) else []
     columns = ("run_id", "benchmark", "created_at", "problems", "pass@1", *failed)
     title = "runs, newest first; times are UTC, pass@1 is of b4-outputs where a run computed it" if found else "no run yet"
@@ -53,7 +61,7 @@ def resume(run: RunId) -> None:
 @app.command("show")
 def show(
     run: RunId,
-    format_: Annotated[str, typer.Option("--format", help="table or json")] = "table",
+    format_: Format = "table",
     trail: Annotated[str | None, typer.Option("--trail", metavar="TASK", help="how the budget was spent on one problem")] = None,
 ) -> None:
     """Show a run's metrics and where they come from, or every decision of its budget on one problem.
@@ -79,7 +87,8 @@ def show(
         print_json({"run_id": record.run_id, **parts, "failed_gates": record.failed_gates})
         return
     title = f"{record.run_id}: {record.benchmark}, {len(record.problems)} problems"
-    print_table(title, ("metric", "value"), sorted(record.metrics.items()))
+    print_table(title, *_solved(record.metrics))
+    print_table("all metrics", ("metric", "value"), sorted(record.metrics.items()))
     print_table("provenance", ("what", "value"), record.provenance.items())
     if record.failed_gates:
         from tasks.validate_data import failures_table
@@ -87,6 +96,14 @@ def show(
         failed = [row for gate in record.gates if not gate.passed for row in failures_table(gate)]
         about = ("gate", "expected", "unexpected", "sample")
         print_table("failed gates: nothing is judged by this run", about, ([row[c] for c in about] for row in failed))
+
+
+def _solved(metrics: Mapping[str, float]) -> tuple[list[str], list[list[object]]]:
+    """(columns, rows) of pass@k by selector, the best first."""
+    found = {(m[1], int(m[2])): value for name, value in metrics.items() if (m := PASS.fullmatch(name))}
+    ks = sorted({k for _name, k in found})
+    names = sorted({name for name, _k in found}, key=lambda name: (-found.get((name, ks[0]), 0.0), name))
+    return ["selector", *(f"pass@{k}" for k in ks)], [[name, *(found.get((name, k)) for k in ks)] for name in names]
 
 
 def _short(value: object) -> object:

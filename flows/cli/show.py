@@ -4,7 +4,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -12,6 +12,9 @@ from rich.table import Table
 
 WIDE = 200
 """Columns of a table in a file or pipe, where nothing says how wide the paper is: most rows stay one line, as grep and awk want."""
+
+
+Format = Annotated[Literal["table", "json"], typer.Option("--format", help="how the result is printed")]
 
 
 def print_json(value: Mapping[str, Any]) -> None:

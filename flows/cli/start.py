@@ -39,6 +39,8 @@ def run(
 
     parsed = read_config(config, set_ or [])
     check_recordings(parsed)
+    if (most := max(parsed.k)) > parsed.n_solutions:
+        typer.echo(f"warning: pass@{most} of {parsed.n_solutions} solutions a problem draws some of them again", err=True)
     if dry_run:
         from tasks.estimate import estimate_run
 

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.show import print_json, print_table
+from flows.cli.show import Format, print_json, print_table
 
 if TYPE_CHECKING:
     from tasks.model_registry import Registered
 
 app = typer.Typer(help="Reward-model versions in the MLflow registry.", no_args_is_help=True)
-Format = Annotated[str, typer.Option("--format", help="table or json")]
 Reference = Annotated[str, typer.Argument(metavar="VERSION", help="champion, challenger, or a number")]
 
 
@@ -101,10 +100,8 @@ def compare(
 
     Example: coderm compare champion challenger
     """
-    from flows.cli.decide import check_format
     from flows.cli.local_prefect import open_prefect
 
-    check_format(format_)
     open_prefect()
     from flows.compare import compare as compare_flow
 

@@ -329,6 +329,12 @@ def test_the_commands_on_a_stored_run(own_prefect: None, bench: Path, capsys: py
     listed = next(line for line in said("runs", "list").splitlines() if run_id in line)
     assert f"{summary['metrics']['selector/b4-outputs/pass_1']:.4g}" in listed  # one line a run, with what it came to
     assert json.loads(said("runs", "show", run_id[:18], "--format", "json"))["metrics"]["selector/majority/pass_1"] == 1.0
+    (one,) = [row for row in json.loads(said("runs", "list", "--format", "json"))["runs"] if row["run_id"] == run_id]
+    assert one["metrics"]["selector/majority/pass_1"] == 1.0
+    first, rest = said("runs", "show", run_id).split("all metrics")
+    assert "pass@1" in first
+    assert "selector/" not in first
+    assert "selector/majority/pass_1" in rest
     explained = said("cell", run_id, "sq/1", "0", "1")
     assert explained.count("verdict: passed") == 2  # 2 + 2 is 4: recorded and rerun
     assert BAD in explained
