@@ -154,6 +154,7 @@ class _Reader:
         self.nodes = list(ast.walk(tree))
         self.modules = modules
         self.own_classes, self.whole = judging.own_classes(tree), judging.unreckoned(tree)
+        self.answers = judging.divides_and_answers(tree)
         self.functions = {n.name for n in self.nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
         self.sources = {str(n.module) for n in self.nodes if isinstance(n, ast.ImportFrom)}
         self.members = {a.asname or a.name for n in self.nodes if isinstance(n, ast.ImportFrom) for a in n.names}
@@ -265,7 +266,7 @@ class _Reader:
 
     def _bindable(self, name: str, node: ast.AST) -> bool:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and is_dunder(name):
-            return name in PLAIN_METHODS | DEFINED_ONLY or judging.plain(node, self.own_classes, self.whole)
+            return name in PLAIN_METHODS | DEFINED_ONLY or judging.plain(node, self.own_classes, self.whole, self.answers)
         if isinstance(node, ast.arg) and name in ("self", "cls"):
             return True
         return name not in TRUSTED_NAMES and (not is_dunder(name) or isinstance(node, ast.Name))

@@ -140,10 +140,21 @@ def run_classes(classes: list[type[unittest.TestCase]]) -> Tally:
 
 
 def watch(classes: list[type[unittest.TestCase]], missed: Callable[[], int]) -> None:
-    """Have the assertions of unittest count their misses, where a class does not raise something of its own."""
+    """Have the assertions of unittest count their misses, where a class does not raise something of its own.
+
+    ``assertSetEqual`` asks the values themselves how they differ, and so is given plain sets.
+    """
     for cls in classes:
+        if cls.assertSetEqual is unittest.TestCase.assertSetEqual:
+            cls.assertSetEqual = _sets_equal  # type: ignore[method-assign, assignment]
         if cls.failureException is AssertionError:
             cls.failureException = failure(missed)
+
+
+def _sets_equal(case: unittest.TestCase, first: Any, second: Any, msg: Any = None) -> None:
+    sets = [frozenset(v) if type(v) not in (set, frozenset) and hasattr(v, "difference") else v for v in (first, second)]
+    compare: Any = unittest.TestCase.assertSetEqual
+    compare(case, *sets, msg)
 
 
 def replaced(classes: list[type[unittest.TestCase]]) -> bool:

@@ -15,7 +15,19 @@ import ast
 from collections import Counter
 from typing import Dict, Tuple, Union  # noqa: UP035
 
-from sandbox.guest.relations import by_kind, content, is_foreign, is_own, name_of, negation, own_object, reads_first, relation, same
+from sandbox.guest.relations import (
+    by_kind,
+    content,
+    is_foreign,
+    is_own,
+    name_of,
+    negation,
+    own_object,
+    quiet,
+    reads_first,
+    relation,
+    same,
+)
 
 COMPARISONS = frozenset("__eq__ __ne__ __lt__ __le__ __gt__ __ge__".split())
 _OPERATORS = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor".split()
@@ -72,8 +84,23 @@ def unreckoned(tree: ast.AST) -> bool:
     return not reckons and all(name_of(base) in own for n in classes for base in n.bases)
 
 
-def plain(node: Function, classes: frozenset[str], whole: bool = False) -> bool:  # noqa: PLR0911 - one line a form
-    """Whether a special method has one of the forms above. ``classes``: the solution's own; ``whole``: see ``unreckoned``."""
+_RATIO = frozenset(f"__{side}{name}__" for name in ("truediv", "floordiv", "mod", "divmod", "pow") for side in ("", "r", "i"))
+_AS_PLAIN = frozenset("__bool__ __len__ __round__ __float__ __int__ __index__ __complex__ __trunc__ __floor__ __ceil__".split())
+
+
+def divides_and_answers(tree: ast.AST) -> bool:
+    """What comes of ``value / expected`` may be its own, and is then asked to be a number, or true: it could always be right."""
+    names = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    return bool(names & _RATIO) and bool(names & _AS_PLAIN)
+
+
+def plain(  # noqa: PLR0911 - one line a form
+    node: Function, classes: frozenset[str], whole: bool = False, answers: bool = False
+) -> bool:
+    """Whether a special method has one of the forms above.
+
+    ``classes``: the solution's own; ``whole``: see ``unreckoned``; ``answers``: see ``divides_and_answers``.
+    """
     names = [argument.arg for argument in node.args.args]
     if _yields(node) or any(isinstance(n, ast.NamedExpr) for n in ast.walk(node)):
         return False
@@ -91,7 +118,11 @@ def plain(node: Function, classes: frozenset[str], whole: bool = False) -> bool:
         and _sorted_by_kind(node.body, names, False, classes, _OPERATORS_OF.get(node.name, _ORDER))
     ):
         return True
-    return (_plain_comparison if node.name in COMPARISONS else _plain_operator)(node, names[0], names[1], classes)
+    if node.name in COMPARISONS:
+        return _plain_comparison(node, names[0], names[1], classes)
+    return _plain_operator(
+        node, names[0], names[1], classes, scales=node.name in _SCALING and not (answers and node.name in _RATIO)
+    )
 
 
 def _plain_comparison(node: ast.FunctionDef, me: str, other: str, classes: frozenset[str]) -> bool:
@@ -144,18 +175,29 @@ def _leaves(body: list[ast.stmt]) -> bool:
     return both or isinstance(last, (ast.Return, ast.Raise))
 
 
-def _plain_operator(node: ast.FunctionDef, me: str, other: str, classes: frozenset[str]) -> bool:
+def _plain_operator(node: ast.FunctionDef, me: str, other: str, classes: frozenset[str], *, scales: bool) -> bool:
     _, guarded = _after_guards(node, me, other, classes)
     if guarded:
         return True
     bound = Counter(name for n in ast.walk(node) for name in bound_names(n))
     returned = [n.value for n in ast.walk(node) if isinstance(n, ast.Return)]
-    scales = node.name in _SCALING
     return (
-        bound[me] == bound[other] == 1
+        (_keeps_quiet(node.body, other) or not any(map(_declined, returned)))
+        and bound[me] == bound[other] == 1
         and _leaves(node.body)
         and all((scales and own_object(value, me, classes)) or reads_first(value, other) or _declined(value) for value in returned)
     )
+
+
+def _keeps_quiet(body: list[ast.stmt], other: str) -> bool:
+    """Nobody is handed ``other`` but what makes the result."""
+    for statement in body:
+        if isinstance(statement, ast.If):
+            if not (quiet(statement.test, other) and _keeps_quiet([*statement.body, *statement.orelse], other)):
+                return False
+        elif not isinstance(statement, (ast.Return, ast.Raise)) and not quiet(statement, other):
+            return False
+    return True
 
 
 def _yields(node: ast.AST) -> bool:
@@ -181,15 +223,20 @@ def _refusal(statement: ast.stmt, name: str) -> bool:
 
 def _after_guards(node: ast.FunctionDef, me: str, other: str, classes: frozenset[str]) -> tuple[list[ast.stmt], bool]:
     """(the statements behind docstring and guards, whether a guard sends everything away that is not the solution's own)."""
-    rest, guarded, name = list(node.body), False, node.name
+    rest, guarded, asked, name = list(node.body), False, False, node.name
     while rest:
         first = rest[0]
         if isinstance(first, ast.Expr) and (isinstance(first.value, ast.Constant) or _asks(first.value, me)):
+            asked = asked or not isinstance(first.value, ast.Constant)
             rest.pop(0)
         elif isinstance(first, ast.If) and not first.orelse and len(first.body) == 1 and _refusal(first.body[0], name):
+            if not guarded and (asked or not quiet(first.test, other)):
+                break
             guarded = guarded or is_foreign(first.test, me, other, classes)
             rest.pop(0)
         elif isinstance(first, ast.If) and len(first.body) == 1 and is_own(first.test, me, other, classes):
+            if asked and not guarded:
+                break
             after = [*first.orelse, *rest[1:]]
             refused = all(_refusal(s, name) for s in after) and (_leaves(after) or name == "__eq__")
             return (first.body, True) if refused else (rest, guarded)
@@ -201,7 +248,7 @@ def _after_guards(node: ast.FunctionDef, me: str, other: str, classes: frozenset
 
 
 def _asks(value: ast.expr, me: str) -> bool:
-    """``self.check(other)``, which may raise; what it returns is not looked at."""
+    """``self.check(other)``, which may raise; its answer is not used. Nothing may decline behind it: ``self`` may have changed."""
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and name_of(value.func.value) == me
 
 

@@ -100,6 +100,22 @@ def by_kind(test: ast.expr, other: str) -> bool:
     return name_of(test.args[0]) == other and all(isinstance(kind, ast.Name) for kind in kinds)
 
 
+def quiet(test: ast.AST, other: str) -> bool:
+    """Nobody is handed ``other``: it is asked for its kind, its identity, or a field that no plain value has.
+
+    A list that is told what it is compared with can become it, decline, and leave the comparison to the plain list.
+    """
+    asked = set()
+    for node in ast.walk(test):
+        if isinstance(node, ast.Call) and name_of(node.func) in ("isinstance", "type") and node.args:
+            asked.add(id(node.args[0]))
+        elif isinstance(node, ast.Attribute) and node.attr not in PLAIN_FIELDS:
+            asked.add(id(node.value))
+        elif isinstance(node, ast.Compare) and all(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
+            asked.update(id(side) for side in (node.left, *node.comparators))
+    return all(id(n) in asked for n in ast.walk(test) if isinstance(n, ast.Name) and n.id == other)
+
+
 def reads_first(value: ast.expr | None, other: str) -> bool:
     """It always reads a field of ``other`` that no plain value has."""
     return value is not None and any(
@@ -154,10 +170,9 @@ def _pair(term: ast.expr, operators: tuple[type[ast.cmpop], ...]) -> list[ast.ex
         inner = distance.args[0]
         return [inner.left, inner.right] if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub) else None
     if isinstance(term, ast.Call) and len(term.args) == 2:
-        called = (
-            term.func.attr if isinstance(term.func, ast.Attribute) and name_of(term.func.value) == "math" else name_of(term.func)
-        )
-        return list(term.args) if called == "isclose" else None
+        function = term.func
+        near = isinstance(function, ast.Attribute) and name_of(function.value) == "math" and function.attr == "isclose"
+        return list(term.args) if near else None
     return _zipped(term)
 
 
