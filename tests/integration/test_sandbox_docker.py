@@ -62,7 +62,7 @@ def test_how_a_pass_was_proved_travels_with_it(executor: PooledExecutor) -> None
     assert verdict(executor, "def f(x): return x", "assert f(1) == 1") == ("passed", ())
     assert verdict(executor, counter, "assert P(1).x == 1") == ("passed", ("one_process",))
     assert verdict(executor, "import os\n" + counter, "assert P(1).x == 1") == ("passed", ("one_process",))
-    reaches = counter + "def g(name):\n    return getattr(P, name)\n"
+    reaches = counter + "def g(name):\n    return eval(name)\n"
     assert verdict(executor, reaches, "assert P(1).x == 1") == ("tampered", ("one_process", "unproved"))
 
 
