@@ -10,7 +10,8 @@ import builtins
 import types
 from typing import Any
 
-from sandbox.guest.innocence import DENIED_ATTRIBUTES, READABLE_SPECIAL, is_dunder
+from sandbox.guest.allowed import DENIED_ATTRIBUTES
+from sandbox.guest.innocence import READABLE_SPECIAL, is_dunder
 
 _REFUSED = DENIED_ATTRIBUTES | {"format", "wraps", "contextmanager", "asynccontextmanager", "register"}
 _get, _set = getattr, setattr

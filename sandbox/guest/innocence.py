@@ -1,12 +1,12 @@
 """Reading a solution: could it do anything to the test, the result or the interpreter if it shared a process with them?
 
-Only the pass of an innocent source stands when test and solution had to run in one process. Everything is an allow-list: a module
-and which of its members, an attribute, a special method. Two ideas: nothing leads from values to frames, modules or the library's
-classes (attributes.py), and a value may answer questions but not judge itself: methods that get what the test expects (comparison,
-membership, difference) must have the plain forms of ``judging``, which no value equals without having the right content.
+Only the pass of an innocent source stands when test and solution had to run in one process. Everything is an allow-list
+(``allowed``): a module and which of its members, an attribute, a special method. Two ideas: nothing leads from values to frames,
+modules or the library's classes, and a value may answer questions but not judge itself: methods that get what the test expects
+(comparison, membership, difference) must have the plain forms of ``judging`` and ``membership``, which no value equals without
+having the right content.
 """
 
-# ruff: noqa: SIM905 - lists of words read better as words
 from __future__ import annotations
 
 import ast
@@ -15,94 +15,25 @@ import string
 import types
 
 from sandbox.guest import judging, relations
+from sandbox.guest.allowed import (
+    DEFINED_ONLY,
+    DENIED_ATTRIBUTES,
+    DENIED_NAMES,
+    IDLE,
+    MEMBERS,
+    MODULE_NAMES,
+    MODULES,
+    NAMES_IN_PLACE,
+    NODE_FIELDS,
+    PLAIN_METHODS,
+    READABLE,
+    TEMPLATES,
+    TRUSTED_NAMES,
+    UNSTEADY,
+)
 
-MODULES = frozenset(
-    (
-        "math cmath collections itertools functools re heapq bisect string datetime copy operator json decimal fractions "
-        "statistics hashlib typing numbers enum dataclasses abc calendar textwrap array __future__ collections.abc"
-    ).split()
-)
-"""Any public member that is no module."""
-UNSTEADY = frozenset(("random", "time"))
-"""The same, but a pure source may not import them."""
-MEMBERS = {
-    "os": "path sep linesep curdir pardir extsep name getcwd getenv fspath",
-    "os.path": "join basename dirname split splitext exists isfile isdir isabs abspath normpath commonpath relpath sep",
-    "sys": "maxsize maxunicode float_info getsizeof getrecursionlimit setrecursionlimit version_info version platform byteorder "
-    "stdin stdout stderr intern exit",
-    "threading": "Lock RLock Thread Event Condition Semaphore BoundedSemaphore Barrier",
-    "queue": "Queue LifoQueue PriorityQueue SimpleQueue Empty Full",
-    "logging": "getLogger debug info warning error critical DEBUG INFO WARNING ERROR CRITICAL",
-    "contextlib": "contextmanager asynccontextmanager nullcontext",
-    "asyncio": "sleep gather run create_task wait_for Lock Event Semaphore Queue TimeoutError",
-    "concurrent.futures": "ThreadPoolExecutor as_completed wait",
-    "io": "StringIO BytesIO",
-    "uuid": "uuid4 uuid5 UUID NAMESPACE_DNS NAMESPACE_URL",
-    "struct": "pack unpack calcsize Struct error",
-    "base64": "b64encode b64decode urlsafe_b64encode urlsafe_b64decode b32encode b32decode b16encode b16decode",
-    "pprint": "pprint pformat",
-    "difflib": "SequenceMatcher get_close_matches ndiff unified_diff",
-    "unicodedata": "normalize category name combining",
-    "urllib.parse": "urlparse urlsplit urljoin quote unquote urlencode parse_qs parse_qsl",
-    "html": "escape unescape",
-    "zlib": "crc32 adler32 compress decompress",
-    "secrets": "token_hex randbelow choice",
-    "warnings": "warn",
-}
-IDLE = frozenset(
-    "subprocess socket shutil tempfile pathlib pickle inspect traceback glob argparse platform signal types weakref".split()
-)
-"""Modules whose import does no harm, and of which nothing may be used."""
 _OFFERED = {name: frozenset(words.split()) for name, words in MEMBERS.items()}
-DENIED_NAMES = frozenset(
-    (
-        "exec eval compile globals locals delattr open breakpoint help memoryview "
-        "attrgetter methodcaller get_type_hints GeneratorExit BaseException "
-        "BaseExceptionGroup license credits copyright solution your_module generated_test unittest make_dataclass "
-        "update_wrapper singledispatch singledispatchmethod runtime_checkable setcontext Formatter "
-        "_is_protocol _is_runtime_protocol"
-    ).split()
-)
-NAMES_IN_PLACE = frozenset("type object getattr setattr vars dir id wraps contextmanager asynccontextmanager".split())
-"""Denied too, except in the plain use that ``_in_place`` knows."""
-DENIED_ATTRIBUTES = frozenset(
-    (
-        "gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await ag_frame ag_code f_back f_globals f_locals f_builtins f_code "
-        "tb_frame tb_next with_traceback attrgetter methodcaller get_type_hints modules mro format_map make_dataclass "
-        "update_wrapper ForwardRef sys os builtins get_stack print_stack get_coro get_loop findCaller makeRecord singledispatch "
-        "singledispatchmethod setcontext Protocol runtime_checkable Formatter vformat get_field "
-        "buffer detach raw _is_protocol _is_runtime_protocol"
-    ).split()
-)
-READABLE = frozenset("__name__ __class__ __doc__ __dict__ __qualname__".split())
-MODULE_NAMES = frozenset("__all__ __version__ __author__ __slots__ __hash__".split())
-"""Special names that a source may set."""
-TRUSTED_NAMES = frozenset("isinstance type any all zip getattr setattr vars object super self cls NotImplemented".split())
-"""Names that the forms of ``judging`` rely on: a source that binds them is not read."""
-PLAIN_METHODS = frozenset(
-    (
-        "__init__ __new__ __post_init__ __len__ __bool__ __iter__ __next__ __reversed__ __getitem__ __setitem__ __delitem__ "
-        "__missing__ __call__ __str__ __repr__ __format__ __hash__ __int__ __float__ __complex__ __index__ __abs__ __neg__ __pos__ "
-        "__invert__ __round__ __trunc__ __floor__ __ceil__ __enter__ __aenter__ __aiter__ __anext__ __await__ __copy__ "
-        "__deepcopy__ __get__ __set__ __set_name__"
-    ).split()
-)
-"""Special methods that compute an answer without being told what is expected."""
-DEFINED_ONLY = frozenset("__setattr__ __delattr__ __init_subclass__ __class_getitem__".split())
-"""The same, but to call them by name leads further."""
-NODE_FIELDS = frozenset("next prev val left right child children parent neighbors random bottom".split())
-"""Fields of nodes that a test makes and a solution links anew; nothing of the library listens to them."""
-
-
 READABLE_SPECIAL = READABLE | PLAIN_METHODS | judging.METHODS | {"__init_subclass__"}
-
-
-TEMPLATES = frozenset(
-    (
-        "Mapping MutableMapping Set MutableSet AbstractSet MappingView KeysView ItemsView ValuesView Complex Real Rational Integral"
-    ).split()
-)
-"""Abstract classes that make comparison, membership and difference of methods which are told what is asked, or only a length."""
 
 
 def is_dunder(name: str) -> bool:

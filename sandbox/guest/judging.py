@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from typing import Dict, Tuple, Union  # noqa: UP035
+from typing import Dict, Tuple  # noqa: UP035
 
+from sandbox.guest.membership import Function, nothing, plain_membership
 from sandbox.guest.relations import (
     by_kind,
     content,
@@ -40,7 +41,6 @@ EXITS = frozenset(("__exit__", "__aexit__"))
 METHODS = COMPARISONS | BINARY | EXITS | {"__contains__"}
 FALLBACK = "__getattr__"
 Operators = Tuple[type[ast.cmpop], ...]  # noqa: UP006
-Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]  # noqa: UP007 - evaluated by Python 3.9 too
 
 
 def bound_names(node: ast.AST) -> list[str]:
@@ -105,13 +105,13 @@ def plain(  # noqa: PLR0911 - one line a form
     if _yields(node) or any(isinstance(n, ast.NamedExpr) for n in ast.walk(node)):
         return False
     if node.name in EXITS:
-        return not any(isinstance(n, ast.Return) and not _nothing(n.value) for n in ast.walk(node))
+        return not any(isinstance(n, ast.Return) and not nothing(n.value) for n in ast.walk(node))
     if node.name == FALLBACK:
         return len(names) == 2 and _delegates(node, names[1])
     if node.name not in METHODS or len(names) != 2 or node.decorator_list or isinstance(node, ast.AsyncFunctionDef):
         return False
     if node.name == "__contains__":
-        return _plain_membership(node, names[1])
+        return plain_membership(node, names[1])
     if (
         node.name in COMPARISONS
         and whole
@@ -161,7 +161,7 @@ def _sorted_by_kind(body: list[ast.stmt], names: list[str], own: bool, classes: 
         elif isinstance(statement, ast.Return):
             value, equality = statement.value, ast.Eq in operators
             related = content(value, me, other, operators) or relation(value, me, other, own, classes, operators)
-            if not (related or _declined(value) or (equality and _nothing(value))):
+            if not (related or _declined(value) or (equality and nothing(value))):
                 return False
         elif not isinstance(statement, ast.Raise):
             return False
@@ -204,10 +204,6 @@ def _yields(node: ast.AST) -> bool:
     return any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(node))
 
 
-def _nothing(value: ast.expr | None) -> bool:
-    return value is None or (isinstance(value, ast.Constant) and value.value in (None, False))
-
-
 def _declined(value: ast.expr | None) -> bool:
     return isinstance(value, ast.Name) and value.id == "NotImplemented"
 
@@ -218,7 +214,7 @@ def _refusal(statement: ast.stmt, name: str) -> bool:
         return isinstance(statement, ast.Raise)
     value = statement.value
     denied = name == "__ne__" and isinstance(value, ast.Constant) and value.value is True
-    return _declined(value) or denied or (name == "__eq__" and _nothing(value))
+    return _declined(value) or denied or (name == "__eq__" and nothing(value))
 
 
 def _after_guards(node: ast.FunctionDef, me: str, other: str, classes: frozenset[str]) -> tuple[list[ast.stmt], bool]:
@@ -252,62 +248,11 @@ def _asks(value: ast.expr, me: str) -> bool:
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and name_of(value.func.value) == me
 
 
-def _mentions(node: ast.AST, name: str) -> bool:
-    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))
-
-
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _OPERATORS_OF: Dict[str, Operators] = {  # noqa: UP006
     "__eq__": (ast.Eq, ast.Is),
     "__ne__": (ast.NotEq, ast.IsNot),
 }
-
-
-def _plain_membership(node: Function, item: str) -> bool:
-    """Every mention of the element is one side of ``==``, ``is`` or ``in``, and True is returned only where that holds."""
-    mentions = {id(n): _relates(n, item) for n in ast.walk(node)}
-    relations = {number for number, mention in mentions.items() if mention is not None}
-    sides = {id(mention) for mention in mentions.values()}
-    if any(isinstance(n, ast.Name) and n.id == item and id(n) not in sides for n in ast.walk(node)):
-        return False
-    granted = {id(n.body[0]) for n in ast.walk(node) if isinstance(n, ast.If) and id(n.test) in relations}
-    return all(
-        _nothing(n.value) or id(n.value) in relations or _any(n.value, relations) or id(n) in granted
-        for n in ast.walk(node)
-        if isinstance(n, ast.Return)
-    )
-
-
-_TIDIED = frozenset(("lower", "upper", "casefold", "strip"))
-
-
-def _element(node: ast.expr, item: str) -> ast.expr | None:
-    """The mention of the element in ``item`` or ``item.lower()``."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _TIDIED and not node.args:
-        node = node.func.value
-    return node if name_of(node) == item else None
-
-
-def _relates(node: ast.AST, item: str) -> ast.expr | None:
-    """The mention of the element in ``item == part``, ``item in parts`` or ``super().__contains__(item)``."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "__contains__":
-        above = node.func.value
-        parent = isinstance(above, ast.Call) and name_of(above.func) == "super" and not above.args
-        return _element(node.args[0], item) if parent and len(node.args) == 1 else None
-    if not isinstance(node, ast.Compare) or len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Eq, ast.Is, ast.In)):
-        return None
-    left, right = _element(node.left, item), _element(node.comparators[0], item)
-    if isinstance(node.ops[0], ast.In):
-        right = None
-    if (left is None) == (right is None):
-        return None
-    other = node.left if left is None else node.comparators[0]
-    return None if _mentions(other, item) else left if right is None else right
-
-
-def _any(value: ast.expr | None, relations: set[int]) -> bool:
-    inner = value.args[0] if isinstance(value, ast.Call) and name_of(value.func) == "any" and value.args else None
-    return isinstance(inner, (ast.GeneratorExp, ast.ListComp)) and id(inner.elt) in relations
 
 
 _NAMED_ALSO = frozenset("__str__ __repr__ __len__ __iter__ __call__ __bool__".split())

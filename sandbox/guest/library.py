@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Mapping  # noqa: UP035
 
-from sandbox.guest.innocence import MODULES
+from sandbox.guest.allowed import MODULES
 
 UNITTEST = ("unittest", "unittest.case", "unittest.suite", "unittest.loader", "unittest.result")
 HEAP_TYPE = 1 << 9

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import ast
 
-from sandbox.guest.innocence import DENIED_NAMES, MODULES, imported, innocent, is_dunder, offers
+from sandbox.guest.allowed import DENIED_NAMES, MODULES
+from sandbox.guest.innocence import imported, innocent, is_dunder, offers
 
 __all__ = ["MODULES", "entangled", "inert", "innocent", "offers", "pure"]
 

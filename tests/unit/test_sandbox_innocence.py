@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from sandbox.guest import innocence, library
+from sandbox.guest import allowed, innocence, library
 from sandbox.self_check import corpus
 
 HEAD = "import math\nclass P:\n    def __init__(self, x): self.x = x\n"
@@ -135,15 +135,15 @@ def test_methods_that_judge_themselves_are_not(method: str) -> None:
     assert not innocent(HEAD + method)
 
 
-@pytest.mark.parametrize("name", sorted(innocence.MEMBERS) + sorted(innocence.IDLE))
+@pytest.mark.parametrize("name", sorted(allowed.MEMBERS) + sorted(allowed.IDLE))
 def test_a_module_gives_what_is_listed_and_nothing_else(name: str) -> None:
     assert innocent(f"import {name} as m\n")
     assert not innocent(f"import {name} as m\nx = m\n")
     assert not innocent(f"import {name} as m\nm.anything_else\n")
     assert not innocent(f"import {name} as m\nm.x = 1\n")
     assert not innocent(f"from {name} import anything_else\n")
-    for member in innocence.MEMBERS.get(name, "").split():
-        special = f"{name}.{member}" in innocence.MEMBERS or "contextmanager" in member
+    for member in allowed.MEMBERS.get(name, "").split():
+        special = f"{name}.{member}" in allowed.MEMBERS or "contextmanager" in member
         assert special or innocent(f"import {name} as m\nm.{member}.y()\n")
 
 
@@ -177,7 +177,7 @@ def test_abstract_classes_lend_no_lies(body: str, holds: bool) -> None:
 
 
 def test_listed_members_exist() -> None:
-    for name, words in innocence.MEMBERS.items():
+    for name, words in allowed.MEMBERS.items():
         module = __import__(name, fromlist=["x"])
         assert [word for word in words.split() if not hasattr(module, word)] == []
 
