@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 
 from prefect.client.orchestration import get_client
-from prefect.concurrency.asyncio import AcquireConcurrencySlotTimeoutError
 from prefect.concurrency.sync import concurrency
 from prefect.settings import PREFECT_API_URL
 
@@ -33,13 +34,19 @@ def slot(name: str) -> Iterator[None]:
         yield
         return
     with ExitStack() as held:
+        waits = threading.Timer(PATIENCE_S, copy_context().run, (_say_wait, name))
+        waits.daemon = True
+        waits.start()
         try:
-            held.enter_context(concurrency(name, occupy=1, strict=False, timeout_seconds=PATIENCE_S))
-        except AcquireConcurrencySlotTimeoutError:
-            note("waiting for a slot", level=logging.WARNING, slot=name)
-            sys.stderr.write(f"waiting for a slot of {name}: `prefect gcl inspect {name}` says how many are held\n")
             held.enter_context(concurrency(name, occupy=1, strict=False))
+        finally:
+            waits.cancel()
         yield
+
+
+def _say_wait(name: str) -> None:
+    note("waiting for a slot", level=logging.WARNING, slot=name)
+    sys.stderr.write(f"waiting for a slot of {name}: `prefect gcl inspect {name}` says how many are held\n")
 
 
 @contextmanager
