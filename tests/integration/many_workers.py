@@ -17,7 +17,15 @@ from tests.contracts.store_records import plain
 from tests.processes import ROOT
 
 DEMO = ROOT / "infra" / "demo" / "demo.toml"
-SHARDS = ("benchmark.limit=3", "shard_problems=2", "n_solutions=6", "n_tests=4", "budget.policy=greedy", "budget.mean_tests=2")
+SHARDS = (
+    "benchmark.limit=3",
+    "shard_problems=2",
+    "n_solutions=6",
+    "k=[1,2]",
+    "n_tests=4",
+    "budget.policy=greedy",
+    "budget.mean_tests=2",
+)
 """Two shards; greedy executes in two steps, and what the second one asks hangs on what the first one found in all shards."""
 SMALL = (*SHARDS, "sandbox.runtime=process", "sandbox.limits.timeout_s=20", "label_timeout_s=20")
 """Limits that no cell comes near: those are not stored, and the machine may be busy. For the same reason no ground truth by inputs,

@@ -56,7 +56,8 @@ def test_a_run_over_workers_leaves_the_same_database_as_one_process(
     assert known_cells(store_of(tmp_path)) == known_cells(store_of(in_one_process))
     assert len({event["process"] for event in executed(tmp_path)}) == 2
     assert sorted(event["shard"] for event in executed(tmp_path)) == [0, 0, 1, 1]
-    assert done.stderr.count("warning: the process runtime gives less") == 1, "one warning, whoever runs the cells"
+    said = [line for line in done.stderr.splitlines() if not line.startswith("waiting for a slot of coderm-sandbox: ")]
+    assert len(said) == 1, "one warning about the process runtime, whoever runs the cells; other tests may hold a slot"
 
 
 @pytest.mark.postgres
