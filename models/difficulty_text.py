@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import math
 import re
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 from models.difficulty import FIRST_SOLUTIONS, Facts, Tensors, bounded
 from models.difficulty_logistic import Logistic, fit_logistic
 from models.errors import InputError
+from models.python_source import parsed
 from models.types import FloatArray
 
 VERSION = "1"
@@ -109,7 +109,7 @@ def _of_statement(text: str) -> tuple[float, ...]:
 
 
 def _of_candidates(sources: Sequence[str]) -> tuple[float, ...]:
-    trees = [tree for tree in map(_parsed, sources) if tree is not None]
+    trees = [tree for tree in map(parsed, sources) if tree is not None]
     if not trees:
         return (0.0,) * len(CANDIDATES)
     shapes = [_shape(tree) for tree in trees]
@@ -125,16 +125,6 @@ def _of_candidates(sources: Sequence[str]) -> tuple[float, ...]:
         sum(count * (count - 1) for count in counts.values()) / pairs,
         len(counts) / len(trees),
     )
-
-
-def _parsed(source: str) -> ast.Module | None:
-    """The tree, or None for what does not parse: a model may write anything, NUL and a thousand brackets included."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _dumped(tree: ast.Module) -> str:

@@ -12,6 +12,8 @@ import ast
 import copy
 import random
 
+from models.python_source import parsed
+
 ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
@@ -42,9 +44,8 @@ COMPARISON: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 def mutants_of(source: str, limit: int, seed: int = 0) -> tuple[str, ...]:
     """At most ``limit`` distinct mutants of ``source``, drawn by ``seed`` when there are more; () where it does not parse."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(source)
+    if tree is None:
         return ()
     original = ast.unparse(tree)
     skipped = _docstrings(tree)

@@ -17,7 +17,7 @@ import re
 from typing import assert_never
 
 from models.backend_config import PromptVersion
-from models.extraction.syntax import parsed
+from models.python_source import parsed
 from models.types import Problem
 
 SOLUTION_PREFIX = "Please provide a self-contained Python script that solves the following problem in a markdown code block:\n"

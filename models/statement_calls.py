@@ -14,9 +14,10 @@ import ast
 import builtins
 import doctest
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from models.python_source import expression, parsed
 
 SIGN = re.compile(
     r"\s*,?\s*(?:#\s*)?(?:==>|=>|->|==|=|➞|→|returns?\b|should\s+return\b|should\s+be\b|is\s+equal\s+to\b)\s*(?:=>|:)?\s*",
@@ -69,8 +70,8 @@ def entry_of(statement: str, name: str) -> Entry:
     header = re.search(rf"^[ \t]*(?:async )?def {re.escape(name)}\s*\(", statement, re.MULTILINE)
     for end in re.finditer(r":", statement[header.start() :]) if header else ():
         assert header is not None
-        tree = parsed(statement[header.start() :][: end.end()].strip() + " pass", "exec")
-        if isinstance(tree, ast.Module) and isinstance(tree.body[0], ast.FunctionDef | ast.AsyncFunctionDef):
+        tree = parsed(statement[header.start() :][: end.end()].strip() + " pass")
+        if tree is not None and isinstance(tree.body[0], ast.FunctionDef | ast.AsyncFunctionDef):
             args = tree.body[0].args
             names = tuple(a.arg for a in (*args.posonlyargs, *args.args) if a.arg != "self")
             return Entry(name, None if args.vararg or args.kwarg else names, max(0, len(names) - len(args.defaults)))
@@ -83,16 +84,6 @@ def read_calls(statement: str, name: str) -> Iterator[Example]:
     text = re.sub(r"\"\"\"|'''", "\n", statement)
     found = [*_doctests(text, entry), *_asserts(text, entry), *_prose(text, entry), *_blocks(text, entry)]
     return (example for example in found if "\\\\" not in example.test)
-
-
-def parsed(source: str, mode: str = "eval") -> ast.AST | None:
-    """The tree, or None where it is no Python."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source, mode=mode)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return None
 
 
 def is_literal(node: ast.AST) -> bool:
@@ -119,12 +110,12 @@ def _doctests(text: str, entry: Entry) -> Iterator[Example]:
     answers = any(example.want.strip() for example in examples)
     for example in examples:
         source, want = example.source.strip(), example.want.strip()
-        tree = parsed(source)
-        if example.exc_msg or not isinstance(tree, ast.Expression) or not _is_closed(tree, entry):
+        tree = expression(source)
+        if example.exc_msg or tree is None or not _is_closed(tree, entry):
             continue
         if want:
-            value = parsed(want)
-            if isinstance(value, ast.Expression) and is_literal(value.body):
+            value = expression(want)
+            if value is not None and is_literal(value.body):
                 yield Example(ast.unparse(tree), ast.unparse(value))
         elif equality := _equality(tree.body):
             yield equality
@@ -143,8 +134,8 @@ def _equality(node: ast.AST) -> Example | None:
 def _asserts(text: str, entry: Entry) -> Iterator[Example]:
     """Lines that are an assert of one equality."""
     for line in text.splitlines():
-        tree = parsed(line.strip(), "exec") if line.strip().startswith("assert ") else None
-        if isinstance(tree, ast.Module) and len(tree.body) == 1 and isinstance(tree.body[0], ast.Assert):
+        tree = parsed(line.strip()) if line.strip().startswith("assert ") else None
+        if tree is not None and len(tree.body) == 1 and isinstance(tree.body[0], ast.Assert):
             equality = _equality(tree.body[0].test)
             if equality and _is_closed(tree.body[0].test, entry):
                 yield equality
@@ -171,8 +162,8 @@ def _prose(text: str, entry: Entry) -> Iterator[Example]:
 def _call_at(text: str, start: int) -> tuple[ast.Call | None, int]:
     """The shortest call that starts here, and where it ends."""
     for close in re.finditer(r"\)", text[start : start + LONGEST]):
-        tree = parsed(text[start : start + close.end()])
-        if isinstance(tree, ast.Expression):
+        tree = expression(text[start : start + close.end()])
+        if tree is not None:
             return (tree.body if isinstance(tree.body, ast.Call) else None), start + close.end()
     return None, start
 
@@ -186,8 +177,8 @@ def _answer(rest: str) -> str | None:
         if not AFTER.fullmatch(line, end):
             continue
         value = line[:end].strip().removesuffix(".")
-        tree = parsed(WORDS.get(value, value))
-        if isinstance(tree, ast.Expression) and is_literal(tree.body):
+        tree = expression(WORDS.get(value, value))
+        if tree is not None and is_literal(tree.body):
             return None if value.startswith("(") and not isinstance(tree.body, ast.Tuple) else ast.unparse(tree)
     return None
 
@@ -203,8 +194,8 @@ def _blocks(text: str, entry: Entry) -> Iterator[Example]:
 def _call_of(arguments: str, entry: Entry) -> str | None:
     """The call with these arguments: bare values, ``name = value`` or ``name : value``, on one line or one a line."""
     lines = [re.sub(r"^([A-Za-z_]\w*)\s*:\s*", r"\1 = ", line.strip().rstrip(",")) for line in arguments.strip().splitlines()]
-    tree = parsed(f"{entry.name}({', '.join(line for line in lines if line)})")
-    call = tree.body if isinstance(tree, ast.Expression) else None
+    tree = expression(f"{entry.name}({', '.join(line for line in lines if line)})")
+    call = tree.body if tree is not None else None
     if not isinstance(call, ast.Call) or not entry.fits(call) or not (call.args or call.keywords):
         return None
     values = {keyword.arg: keyword.value for keyword in call.keywords}

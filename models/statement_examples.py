@@ -15,7 +15,8 @@ from dataclasses import replace
 import numpy as np
 
 from models.matrix import PassMatrix
-from models.statement_calls import Example, is_literal, parsed, read_calls
+from models.python_source import parsed
+from models.statement_calls import Example, is_literal, read_calls
 from models.statement_samples import read_samples
 from models.types import AssertsTruth, CheckTruth, InputsTruth, Problem, StdinTruth, TestSet, UnitTest
 
@@ -71,7 +72,7 @@ def _hidden(problem: Problem) -> set[tuple[str, str]]:
             sources = [source]
         case InputsTruth(check=check):
             sources = [check or ""]
-    trees = (parsed(source, "exec") for source in sources)
+    trees = (parsed(source) for source in sources)
     found = (node.test for tree in trees if tree for node in ast.walk(tree) if isinstance(node, ast.Assert))
     return {key for test in found if (key := _equality_key(test, problem.entry_point or "")) is not None}
 
@@ -79,7 +80,7 @@ def _hidden(problem: Problem) -> set[tuple[str, str]]:
 def _key(test: UnitTest) -> tuple[str, str] | None:
     if test.source is None:
         return (test.stdin or "").strip(), (test.stdout or "").strip()
-    tree = parsed(test.source, "exec")
+    tree = parsed(test.source)
     assert isinstance(tree, ast.Module)
     statement = tree.body[0]
     assert isinstance(statement, ast.Assert)

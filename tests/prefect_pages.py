@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, TimeoutError, expect
 from db.store import open_store
 from models.run_record import RunRecord
 from tests.browser import PATIENCE_MS
+from tests.processes import wait_until
 
 
 class Served:
@@ -72,6 +73,16 @@ class Served:
         """The run's page once it shows ``state``."""
         self.page.goto(f"{self.ui}/v2/runs/flow-run/{run_id}")
         expect(self.page.get_by_text(state, exact=True).first).to_be_visible(timeout=3 * PATIENCE_MS)
+
+    def open_log(self, run_id: str, state: str, event: str) -> None:
+        """The page of a run that is over, opened anew when the server has this line: an open page asks for no more then."""
+        of_run = {"logs": {"flow_run_id": {"any_": [run_id]}}}
+        self.open_run(run_id, state)
+        wait_until(
+            lambda: any(event in line["message"] for line in self.ask("logs/filter", **of_run)), f"{event!r} is not in the log"
+        )
+        self.open_run(run_id, state)
+        expect(self.page.get_by_text(event).first).to_be_visible(timeout=PATIENCE_MS)
 
     def open_artifact(self, run_id: str, key: str) -> Locator:
         """From the run's page by the tab Artifacts and the key's page to the artifact of this run; its panel."""

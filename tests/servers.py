@@ -1,16 +1,20 @@
 """Real servers on loopback for tests: MLflow and Prefect, one of each a session; and Prefect's own throw-away server, one a module.
 
-Loaded by ``pytest_plugins`` where it is needed. Each worker of pytest-xdist starts its own.
+Loaded by ``pytest_plugins`` where it is needed. Each worker of pytest-xdist starts its own. Prefect's keeps its data in PostgreSQL
+where that is installed, as infra/compose.yaml has it: on SQLite a busy machine's server answers "database is locked", and
+then a run's log lines are lost and a slot is held until its lease ends, which no test here is about.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 
 import pytest
 
 from tasks.prefect_server import UI
+from tests.contracts.store_fixtures import PostgresServer, program
 from tests.prefect_clients import end_services
 from tests.processes import free_port, running
 
@@ -31,7 +35,13 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = tmp_path_factory.mktemp("prefect-server"), free_port()
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     environment = {"PREFECT_HOME": str(folder / "home"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", **UI}
-    with running(command, folder, f"http://127.0.0.1:{port}/api/health", environment):
+    with ExitStack() as stack:
+        if program("initdb"):
+            database = stack.enter_context(closing(PostgresServer()))
+            database.start()
+            url = f"postgresql+asyncpg://coderm@/postgres?host={database.home}"
+            environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = url
+        stack.enter_context(running(command, folder, f"http://127.0.0.1:{port}/api/health", environment))
         yield f"http://127.0.0.1:{port}/api"
 
 

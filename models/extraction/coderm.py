@@ -12,7 +12,7 @@ import ast
 import re
 
 from models.extraction.reasons import Extracted
-from models.extraction.syntax import parsed
+from models.python_source import parsed
 from models.types import UnitTest
 
 _TAGGED = re.compile(r"```python\n(.*?)\n```", re.DOTALL)

@@ -1,23 +1,14 @@
-"""Python source as a tree, quietly: what a model wrote may warn, nest too deep or hold NUL, and none of that is our error."""
+"""What can be kept of a source that was cut, and when two sources are the same one."""
 
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
+
+from models.python_source import parsed
 
 MAX_CUTS = 200
 """Places at which a truncated source is tried; a response of 2,048 tokens has about as many lines."""
-
-
-def parsed(source: str) -> ast.Module | None:
-    """The tree, or None for what is no Python."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
 
 
 def dumped(tree: ast.Module) -> str:

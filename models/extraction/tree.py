@@ -13,7 +13,8 @@ import ast
 import re
 
 from models.extraction.reasons import Extracted, Reason
-from models.extraction.syntax import dumped, longest_prefix, parsed
+from models.extraction.syntax import dumped, longest_prefix
+from models.python_source import parsed
 from models.types import UnitTest
 
 _FENCED = re.compile(r"^[ \t]*```[ \t]*(?P<tag>[\w+.-]*)[^\n]*\n(?P<body>.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)

@@ -77,9 +77,8 @@ def test_what_was_typed_is_what_runs(served: Served, good: str) -> None:
 
 
 def test_a_run_is_watched_to_its_end(served: Served, good: str) -> None:
-    served.open_run(good, "Completed")
+    served.open_log(good, "Completed", "run stored")
     page = served.page
-    expect(page.get_by_text("run stored").first).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_role("tab", name="Task Runs").click()
     for task in ("publish-artifacts", "track-metrics"):
         expect(page.get_by_role("link", name=re.compile(f"^{task}")).first).to_be_visible(timeout=PATIENCE_MS)
@@ -139,10 +138,9 @@ def test_a_value_that_cannot_be_is_refused_where_it_stands(served: Served) -> No
 
 
 def test_a_run_on_bad_data_says_so_in_a_line_and_lists_what_is_bad(served: Served, bad: str) -> None:
-    served.open_run(bad, "Failed")
+    served.open_log(bad, "Failed", "gate=problems")
     page = served.page
     main = page.get_by_role("main")
-    expect(page.get_by_text("gate=problems").first).to_be_visible(timeout=PATIENCE_MS)
     assert "Traceback" not in main.inner_text()
     page.get_by_role("tab", name="Details").click()  # the log's last lines are lost where the server's SQLite is locked just then
     expect(page.get_by_text("GateFailed: gate samples").first).to_be_visible(timeout=PATIENCE_MS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -31,6 +32,9 @@ SMALL = (*SHARDS, "sandbox.runtime=process", "sandbox.limits.timeout_s=20", "lab
 """Limits that no cell comes near: those are not stored, and the machine may be busy. For the same reason no ground truth by inputs,
 whose cells are grouped by how long the reference took (models/input_truth.py); the first three problems have none."""
 
+PATIENCE_S = 600
+"""For one command; far more than a busy machine needs."""
+
 SECONDS = {f"sampling/{kind}/{name}" for kind in ("solution", "test") for name in ("seconds", "tokens_per_s")}
 SECONDS |= {"sampling/busy_share", "sampling/wall_ratio", "sampling/switch_seconds"}
 """What a live model's time makes of a run."""
@@ -50,10 +54,17 @@ def run_demo(
     settings = [word for change in (*SMALL, *changes) for word in ("--set", change)]
     words = ["runs", "resume", resume] if resume else ["run", str(DEMO), *settings]
     base = {"CODERM_HOME": str(home), "PREFECT_API_URL": server, "PREFECT_HOME": str(home / "prefect"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "flows", *words]
-    return subprocess.run(
-        command, env={**os.environ, **base, **variables}, capture_output=True, text=True, check=False, timeout=600
+    command = [sys.executable, "-X", "faulthandler", "-m", "flows", *words]
+    started = subprocess.Popen(
+        command, env={**os.environ, **base, **variables}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    try:
+        out, err = started.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        started.send_signal(signal.SIGABRT)  # every thread's stack goes to stderr
+        workers = "\n".join(f"{log.parent.name}: {log.read_text()[-3000:]}" for log in home.parent.glob("*/dask.log"))
+        raise AssertionError(f"at work for {PATIENCE_S} s:\n{started.communicate()[1]}\n{workers}") from None
+    return subprocess.CompletedProcess(command, started.returncode, out, err)
 
 
 def store_of(home: Path) -> str:
