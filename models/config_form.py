@@ -2,6 +2,7 @@
 
 Nothing here validates. A field's title is its name in words, its unit behind a comma, unless it has a title of its own; an optional
 value is two tabs, "not set" and "set"; a ``type`` that can only be one word is a drop-down of that word, not a text to be typed.
+Each field says its place, since a server on PostgreSQL keeps no order of keys (JSONB) and shows the shortest names first.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ def _class_title(model: type) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__.removesuffix("Config")).capitalize()
 
 
-def _tabs_and_choices(schema: dict[str, Any]) -> None:
-    for field in schema.get("properties", {}).values():
+def _places_tabs_and_choices(schema: dict[str, Any]) -> None:
+    for place, field in enumerate(schema.get("properties", {}).values()):
+        field["position"] = place
         if "const" in field:
             field["enum"] = [field["const"]]
         options = field.get("anyOf", [])
@@ -46,5 +48,5 @@ class Config(BaseModel):
         frozen=True,
         field_title_generator=_field_title,
         model_title_generator=_class_title,
-        json_schema_extra=_tabs_and_choices,
+        json_schema_extra=_places_tabs_and_choices,
     )

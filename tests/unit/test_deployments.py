@@ -50,6 +50,9 @@ def test_a_person_can_read_every_field_of_the_form() -> None:
     for model in (schema, *schema["$defs"].values()):
         assert model["description"]
         assert "Config" not in model["title"]
+        fields = model["properties"]
+        kept = sorted(fields, key=lambda name: (len(name), name))  # PostgreSQL's JSONB
+        assert sorted(kept, key=lambda name: fields[name].get("position", 0)) == [*fields], "the form's order"
         for name, field in model["properties"].items():
             assert name == "type" or "description" in field or "$ref" in field, (model["title"], name)
             assert "``" not in field.get("description", model["description"])
