@@ -14,7 +14,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from tasks.prefect_server import UI
-from tests.contracts.store_fixtures import PostgresServer, program
+from tests.postgres_server import PostgresServer, program
 from tests.prefect_clients import end_services
 from tests.processes import free_port, running
 

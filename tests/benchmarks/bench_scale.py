@@ -38,7 +38,7 @@ from tasks.settings import Settings
 from tasks.validate_database import check_database
 from tests.benchmarks.bench_store import N, known_cells, synthetic
 from tests.benchmarks.sql_clock import Clock, print_times, seconds
-from tests.contracts.store_fixtures import PostgresServer, program
+from tests.postgres_server import PostgresServer, program
 
 OWN_SAMPLES = 5
 

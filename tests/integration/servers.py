@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.store_fixtures import PostgresServer
+from tests.postgres_server import PostgresServer
 from tests.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -69,7 +69,7 @@ def test_both_servers_ask_who_it_is(stack: Stack) -> None:
 
 @pytest.mark.postgres
 def test_a_benchmark_runs_on_the_servers_and_a_backup_of_it_restores(stack: Stack, tmp_path: Path) -> None:
-    from tests.contracts.store_fixtures import program
+    from tests.postgres_server import program
 
     config = ROOT / "infra" / "demo" / "demo.toml"
     run = stack.coderm("run", str(config), "--set", "benchmark.limit=2", "--set", "sandbox.runtime=process")
