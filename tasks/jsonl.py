@@ -97,7 +97,7 @@ def validate(path: Path | str, number: int, model: type[Model], value: object) -
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        fault, first = first_fault(error), error.errors(include_url=False)[0]
+        fault, first = first_fault(error, model), error.errors(include_url=False)[0]
         found = "" if first["type"] in ("missing", "extra_forbidden", "value_error") else f", found {_shown(first['input'])}"
         raise MalformedLine(path, number, _place(fault.place), f"{fault.expected}{found}") from None
 

@@ -16,6 +16,16 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfig
 
 from models.errors import InputError
 from models.first_fault import first_fault
+from models.nearest_name import did_you_mean, nearest_name
+
+ENV_FILE = ".env"
+PREFIX = "CODERM_"
+ELSEWHERE = (
+    *("CHECKOUT", "POSTGRES_PASSWORD", "PREFECT_LOGIN", "MLFLOW_PASSWORD", "MLFLOW_SECRET_KEY"),  # infra/: deployments, compose
+    *("ENGINE", "TEST_REQUIRE", "TEST_SCREENSHOTS"),  # the mark of an engine's process; our tests
+)
+"""Known names, less the prefix, that are no setting."""
+KEY = re.compile(r"[A-Z][A-Z0-9_]*_API_KEY")
 
 TaskRunnerName = Literal["none", "threads", "processes", "dask", "ray"]
 
@@ -23,7 +33,7 @@ TaskRunnerName = Literal["none", "threads", "processes", "dask", "ray"]
 class Settings(BaseSettings):
     """Where state lives and which servers are used. ``CODERM_HOME`` default: ``.coderm`` in the working directory."""
 
-    model_config = SettingsConfigDict(env_prefix="CODERM_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
 
     home: Path = Field(Path(".coderm"), description="state: database, MLflow store, reports, logs")
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default SQLite under home")
@@ -85,10 +95,27 @@ class Settings(BaseSettings):
 
 def api_key(name: str) -> SecretStr | None:
     """The key of that name: the variable ``CODERM_<NAME>_API_KEY``, from the environment or ``.env``; None where it is not set."""
-    source = DotEnvSettingsSource(Settings, env_file=".env")
-    variable = f"coderm_{name}_api_key".lower()
-    value = {k.lower(): v for k, v in os.environ.items()}.get(variable) or source.env_vars.get(variable)
+    variable = f"{PREFIX}{name}_api_key".lower()
+    value = {k.lower(): v for k, v in os.environ.items()}.get(variable) or _env_file().get(variable)
     return SecretStr(value) if value else None
+
+
+def unknown_variables() -> list[str]:
+    """One line for each variable of the environment or of ``.env`` with our prefix that nobody reads: a slip, most likely."""
+    known = {name.upper() for name in Settings.model_fields} | {*ELSEWHERE, "OPENAI_API_KEY"}
+    lines = []
+    for where, names in (("environment", os.environ), (ENV_FILE, _env_file())):
+        for name in sorted(variable[len(PREFIX) :] for variable in map(str.upper, names) if variable.startswith(PREFIX)):
+            if name not in known and not KEY.fullmatch(name):
+                near = nearest_name(name, known)  # without the prefix, which makes all of them alike
+                meant = did_you_mean(near and PREFIX + near)
+                lines.append(f"{where}: {PREFIX}{name} is no variable of coderm and has no effect{meant}")
+    return lines
+
+
+def _env_file() -> Mapping[str, str | None]:
+    """Names in small letters."""
+    return DotEnvSettingsSource(Settings, env_file=ENV_FILE).env_vars
 
 
 def load_settings() -> Settings:

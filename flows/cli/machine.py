@@ -19,7 +19,10 @@ def doctor(
     Example: coderm doctor --sandbox --runtime docker
     """
     from tasks.diagnose import check_sandbox, diagnose
+    from tasks.settings import unknown_variables
 
+    for line in unknown_variables():
+        typer.echo(f"warning: {line}", err=True)
     if sandbox:
         wrong, total = check_sandbox(runtime)
         print_table(

@@ -36,6 +36,13 @@ def test_the_first_fault_in_the_words_of_the_file(change: dict[str, Any], place:
     assert fault.expected.startswith(expected)
 
 
+def test_with_the_model_the_place_has_no_tag_and_a_slip_is_one_fault() -> None:
+    with pytest.raises(ValidationError) as caught:
+        RunConfig.model_validate(GOOD | {"policy": {"type": "openai", "modle": "m"}})
+    assert first_fault(caught.value, RunConfig) == (("policy", "modle"), "no such field; did you mean model?", 0)
+    assert first_fault(caught.value).place == ("policy", "openai", "model")
+
+
 def test_others_are_counted_by_field_and_no_value_is_quoted() -> None:
     secret = "sk-Secret"
     with pytest.raises(ValidationError) as caught:

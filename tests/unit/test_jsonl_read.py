@@ -109,7 +109,7 @@ def test_a_ranking_may_have_one_line_a_selector(tmp_path: Path) -> None:
     ("change", "field"),
     [
         ({"style": "funktion"}, "style"),
-        ({"ground_truth": {"kind": "asserts", "asserts": []}}, "ground_truth.asserts.asserts"),
+        ({"ground_truth": {"kind": "asserts", "asserts": []}}, "ground_truth.asserts"),
         ({"ground_truth": {"kind": "?"}}, "ground_truth"),
         ({"limits": {"timeout_s": 0}}, "limits.timeout_s"),
         ({"entry_point": None}, ""),

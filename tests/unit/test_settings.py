@@ -1,0 +1,37 @@
+"""A variable with our prefix that nobody reads is named, with the one that was meant; every name that we read is known."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tasks.settings import unknown_variables
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_slip_is_named_with_what_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CODERM_DATABSE_URL", "coderm_gpu_slots", "CODERM_HOUSE_API_KEY", "CODERM_OPENAI_APIKEY", "CODERMX", "CODERM_QQ"):
+        monkeypatch.setenv(name, "secret")
+    Path(".env").write_text("CODERM_SANDBOX_WORKER=2\nCODERM_HOME=here\nOTHER=1\n")
+    no_effect = "is no variable of coderm and has no effect"
+    assert unknown_variables() == [
+        f"environment: CODERM_DATABSE_URL {no_effect}; did you mean CODERM_DATABASE_URL?",
+        f"environment: CODERM_OPENAI_APIKEY {no_effect}; did you mean CODERM_OPENAI_API_KEY?",
+        f"environment: CODERM_QQ {no_effect}",
+        f".env: CODERM_SANDBOX_WORKER {no_effect}; did you mean CODERM_SANDBOX_WORKERS?",
+    ]
+
+
+def test_every_variable_that_this_project_names_is_known(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["git", "grep", "-ohE", r"CODERM_[A-Z][A-Z_]+\b", "--", ".", ":!tests/unit/test_settings.py"]
+    names = set(subprocess.run(command, cwd=repo_root, capture_output=True, text=True, check=True).stdout.split())
+    assert len(names) > 20
+    for name in names - {"CODERM_CHECKED_DATABASE"}:  # of Great Expectations' own configuration, no variable of the environment
+        monkeypatch.setenv(name, "x")
+    assert unknown_variables() == []
