@@ -1,4 +1,4 @@
-"""Real servers on loopback for tests: MLflow and Prefect, one of each a session; and Prefect's own throw-away server, one a module.
+"""Real servers on loopback for tests: MLflow and Prefect, one of each a session.
 
 Loaded by ``pytest_plugins`` where it is needed. Each worker of pytest-xdist starts its own. Prefect's keeps its data in PostgreSQL
 where that is installed, as infra/compose.yaml has it: on SQLite a busy machine's server answers "database is locked", and
@@ -15,7 +15,7 @@ import pytest
 
 from tasks.prefect_server import UI
 from tests.postgres_server import PostgresServer, program
-from tests.prefect_clients import end_services
+from tests.prefect_clients import talking_to
 from tests.processes import free_port, running
 
 
@@ -46,11 +46,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def own_prefect() -> Iterator[None]:
-    """A throw-away Prefect server that this process is a client of."""
-    from prefect.testing.utilities import prefect_test_harness
-
-    end_services()
-    with prefect_test_harness(server_startup_timeout=120):
+def prefect_client(prefect_server: str) -> Iterator[None]:
+    """This process is a client of that server."""
+    with talking_to(prefect_server):
         yield
-    end_services()

@@ -72,7 +72,7 @@ def config(bench: Path, **changes: Any) -> Any:
     )
 
 
-def test_a_run_is_remembered_tracked_shown_and_rebuilt(own_prefect: None, bench: Path) -> None:
+def test_a_run_is_remembered_tracked_shown_and_rebuilt(prefect_client: None, bench: Path) -> None:
     from mlflow import MlflowClient
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
@@ -124,7 +124,7 @@ def test_a_run_is_remembered_tracked_shown_and_rebuilt(own_prefect: None, bench:
     assert sum(point.value for point in history) == 40.0
 
 
-def test_a_second_run_executes_nothing_new_and_counts_nothing_twice(own_prefect: None, bench: Path) -> None:
+def test_a_second_run_executes_nothing_new_and_counts_nothing_twice(prefect_client: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from models.operations import results_of
     from tasks.resources import open_database
@@ -139,7 +139,7 @@ def test_a_second_run_executes_nothing_new_and_counts_nothing_twice(own_prefect:
     assert (a.matrices["sq/0"].duration_ms == b.matrices["sq/0"].duration_ms).all()
 
 
-def test_a_run_ranks_with_and_without_the_statements_examples(own_prefect: None, bench: Path) -> None:
+def test_a_run_ranks_with_and_without_the_statements_examples(prefect_client: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from tasks.resources import open_database
 
@@ -158,7 +158,7 @@ def test_a_run_ranks_with_and_without_the_statements_examples(own_prefect: None,
     assert set(run.rankings) == {"random", "majority", "majority+examples"}
 
 
-def test_a_greedy_budget_asks_only_what_it_allocates(own_prefect: None, bench: Path) -> None:
+def test_a_greedy_budget_asks_only_what_it_allocates(prefect_client: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from tasks.resources import open_database
 
@@ -173,7 +173,7 @@ def test_a_greedy_budget_asks_only_what_it_allocates(own_prefect: None, bench: P
 
 
 def test_a_failed_gate_stops_the_run_before_anything_is_remembered(
-    own_prefect: None, bench: Path, capsys: pytest.CaptureFixture[str]
+    prefect_client: None, bench: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from flows.__main__ import run
     from flows.benchmark import benchmark
@@ -219,7 +219,7 @@ def artifacts_of(run_id: str, key: str) -> tuple[str, str]:
     return str(found[0].data), str(found[0].description)
 
 
-def test_a_bad_problem_is_named_by_file_and_line(own_prefect: None, bench: Path) -> None:
+def test_a_bad_problem_is_named_by_file_and_line(prefect_client: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from models.errors import GateFailed
 
@@ -230,7 +230,7 @@ def test_a_bad_problem_is_named_by_file_and_line(own_prefect: None, bench: Path)
 
 
 def test_a_database_that_holds_something_else_stops_the_run_before_anything_is_made(
-    own_prefect: None, bench: Path, capsys: pytest.CaptureFixture[str]
+    prefect_client: None, bench: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import sqlite3
 
@@ -273,7 +273,7 @@ def test_a_database_that_holds_something_else_stops_the_run_before_anything_is_m
 
 
 def test_a_run_that_stopped_unchecked_is_judged_by_nothing_and_goes_on(
-    own_prefect: None, bench: Path, monkeypatch: pytest.MonkeyPatch
+    prefect_client: None, bench: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database is gone just when it would be asked; one that goes before MLflow has it: test_servers.py."""
     from flows.__main__ import run
@@ -303,7 +303,7 @@ def test_a_run_that_stopped_unchecked_is_judged_by_nothing_and_goes_on(
     assert run(["runs", "resume", begun["run_id"]]) == 2
 
 
-def test_a_recording_that_is_too_short_stops_the_run(own_prefect: None, bench: Path) -> None:
+def test_a_recording_that_is_too_short_stops_the_run(prefect_client: None, bench: Path) -> None:
     from flows.benchmark import benchmark
     from models.errors import ExhaustedError
 
@@ -311,7 +311,7 @@ def test_a_recording_that_is_too_short_stops_the_run(own_prefect: None, bench: P
         benchmark(config(bench, n_solutions=5))
 
 
-def test_the_commands_on_a_stored_run(own_prefect: None, bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_on_a_stored_run(prefect_client: None, bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import pandas as pd
 
     from flows.__main__ import run

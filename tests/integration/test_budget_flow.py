@@ -60,7 +60,7 @@ def loaded(settings: Any) -> Any:
     return Shard(0, problems, solutions=solutions, tests={t.task_id: t for t in read_lines(settings.tests.path, TestSet)})
 
 
-def test_the_live_flow_decides_as_the_replay_of_the_whole_matrix(own_prefect: None, tmp_path: Path, capsys: Any) -> None:
+def test_the_live_flow_decides_as_the_replay_of_the_whole_matrix(prefect_client: None, tmp_path: Path, capsys: Any) -> None:
     from flows.__main__ import run as command
     from flows.benchmark import benchmark
     from models.budget_adaptive import audit_schedule, schedule_of, spend

@@ -51,7 +51,7 @@ def sources(folder: Path) -> list[str]:
 
 
 def test_weights_are_measured_kept_tracked_and_spent_by(
-    own_prefect: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    prefect_client: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from mlflow import MlflowClient
 

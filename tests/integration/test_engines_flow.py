@@ -58,7 +58,7 @@ def partly_right(summary: dict[str, Any], backend: str) -> None:
     assert Path(summary["report"]).exists()
 
 
-def test_a_run_on_vllm_outlives_its_engine(own_prefect: None, tmp_path: Path, model: str) -> None:
+def test_a_run_on_vllm_outlives_its_engine(prefect_client: None, tmp_path: Path, model: str) -> None:
     """The engine's core is killed once the first samples are stored: the run starts another and asks only for what is missing."""
     from flows.benchmark import benchmark
     from models.backends.engine_process import marked
@@ -100,7 +100,7 @@ def kill_the_core(state: Path, found: dict[str, Any]) -> None:
     found |= {"stored": set(rows), "marks": marks}
 
 
-def test_a_run_on_transformers(own_prefect: None, tmp_path: Path, model: str) -> None:
+def test_a_run_on_transformers(prefect_client: None, tmp_path: Path, model: str) -> None:
     from flows.benchmark import benchmark
 
     partly_right(benchmark(config(tmp_path, live("transformers", model, max_model_len=1024, device="cpu"))), "transformers")

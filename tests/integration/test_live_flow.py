@@ -52,7 +52,7 @@ def config(folder: Path, url: str) -> Any:
 
 
 def test_a_run_breaks_off_is_resumed_and_needs_no_server_the_second_time(
-    own_prefect: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    prefect_client: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from flows.__main__ import run as command
     from flows.benchmark import benchmark
@@ -110,7 +110,7 @@ def test_a_run_breaks_off_is_resumed_and_needs_no_server_the_second_time(
     assert again["metrics"]["selector/majority/pass_1"] == 1.0
 
 
-def test_prompts_that_are_too_long_cost_their_own_problems_and_the_report_says_so(own_prefect: None, tmp_path: Path) -> None:
+def test_prompts_that_are_too_long_cost_their_own_problems_and_the_report_says_so(prefect_client: None, tmp_path: Path) -> None:
     """One problem without candidates, another without tests: the run ends, and the third problem is decided as ever."""
     from flows.benchmark import benchmark
     from models.config import GateConfig
