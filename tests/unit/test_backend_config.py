@@ -41,9 +41,9 @@ def test_sampling_is_the_papers_unless_said() -> None:
     ("table", "said"),
     [
         ('type = "gpu"', "field 'policy': type = 'gpu': expected one of 'replay', 'openai'"),
-        ('type = "openai"', r"field 'policy.openai.model'"),
-        ('type = "openai"\nmodel = "m"\nkey = "secret"', r"field 'policy.openai.key': no such field"),
-        ('type = "openai"\nmodel = "m"\napi_key = "sk-ABC"', r"field 'policy.openai.api_key': expected the NAME of a key"),
+        ('type = "openai"', r"field 'policy.model'"),
+        ('type = "openai"\nmodel = "m"\nkey = "secret"', r"field 'policy.key': no such field"),
+        ('type = "openai"\nmodel = "m"\napi_key = "sk-ABC"', r"field 'policy.api_key': expected the NAME of a key"),
         ('type = "transformers"\nmodel = "m"\nlora = "ad"', r"'lora': type 'transformers' takes no adapter; expected type 'vllm'"),
     ],
 )
