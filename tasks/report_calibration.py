@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.run_record import RunRecord
-from tasks.report_figures import ACCURACY, LINES, band, colour_of
+from tasks.report_figures import ACCURACY, GREY, LINES, band, colour_of
 from tasks.report_text import plot_label
 
 Points = Sequence[Mapping[str, float]]
-SPACE: dict[str, Any] = {"hovermode": "closest", "height": 420, "legend": {"y": -0.3}}
+SPACE: dict[str, Any] = {"hovermode": "closest", "height": 420}
 SHARE = {"tickformat": ".0%", "range": [-0.03, 1.03]}
 
 
@@ -24,15 +24,21 @@ def quintile_figure(run: RunRecord) -> dict[str, Any] | None:
     shift = {name: 0.1 * (k - (len(found) - 1) / 2) for k, name in enumerate(found)}
     traces = [_dots(name, points, shift[name], colour_of(name, k)) for k, (name, points) in enumerate(found.items())]
     ticks = [_group_name(p, len(points)) for points in [next(iter(found.values()))] for p in points]
-    axis = {"tickvals": list(range(1, len(ticks) + 1)), "ticktext": ticks, "showgrid": False, "range": [0.5, len(ticks) + 0.5]}
-    title = {"title": {"text": "share of correct candidates in the group"}}
+    axis = {
+        "tickvals": list(range(1, len(ticks) + 1)),
+        "ticktext": ticks,
+        "tickangle": 0,
+        "showgrid": False,
+        "range": [0.5, len(ticks) + 0.5],
+    }
+    title = {"title": {"text": "share of correct candidates"}}
     return {"data": traces, "layout": {"xaxis": axis | title, "yaxis": ACCURACY | {"range": [-0.03, 1.03]}, **SPACE}}
 
 
 def _group_name(point: Mapping[str, float], groups: int) -> str:
     place = {1: "hardest", groups: "easiest"}.get(int(point["group"]), "\u00a0")
     lo, hi = round(100 * point["rate_lo"]), round(100 * point["rate_hi"])
-    return f"{place}<br>{lo} to {hi}\u00a0%"
+    return f"{place}<br>{lo} to<br>{hi}\u00a0%"
 
 
 def _dots(name: str, points: Points, shift: float, colour: str) -> dict[str, Any]:
@@ -81,7 +87,7 @@ def reliability_figure(run: RunRecord, selector: str) -> dict[str, Any] | None:
         "%{customdata[2]} problems<extra></extra>",
     }
     axes = {"xaxis": SHARE | {"title": {"text": "confidence"}}, "yaxis": SHARE | {"title": {"text": "share of right selections"}}}
-    traces = [line | {"line": {"color": "#7d8894", "dash": "dot", "width": 1.5}}, dots]
+    traces = [line | {"line": {"color": GREY, "dash": "dot", "width": 1.5}}, dots]
     return {"data": traces, "layout": axes | {"showlegend": False, "hovermode": "closest"}}
 
 
@@ -103,7 +109,7 @@ def coverage_figure(run: RunRecord, selector: str) -> dict[str, Any] | None:
         "[%{customdata[1]:.1f}, %{customdata[2]:.1f}]<extra></extra>",
     }
     axes = {
-        "xaxis": SHARE | {"title": {"text": "problems answered, the most confident first"}},
+        "xaxis": SHARE | {"title": {"text": "share of problems answered"}},
         "yaxis": SHARE | {"title": {"text": "share of right selections"}},
     }
     return {"data": [band("", rows, LINES[0]), line], "layout": axes | {"showlegend": False, "hovermode": "closest"}}

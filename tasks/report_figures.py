@@ -11,7 +11,8 @@ from models.types import Verdict
 from tasks.plots import NO_POLICY
 from tasks.report_text import MAX_LABEL, plot_label
 
-LINES = ("#2f7fc1", "#d97a1f", "#23946f", "#a65bb8", "#7d8894", "#b8a21e", "#c2476a")
+GREY = "#7d8894"
+LINES = ("#2f7fc1", "#d97a1f", "#23946f", "#a65bb8", "#b8a21e", "#c2476a")
 NAMED_BARS = 40
 ACCURACY: dict[str, Any] = {"title": {"text": "accuracy (pass@1)"}, "tickformat": ".0%"}
 
@@ -99,7 +100,7 @@ def curves_figure(series: Mapping[str, Sequence[Mapping[str, float]]], x_title: 
 
 def colour_of(name: str, place: int) -> str:
     """Grey for the random draw, else by place."""
-    return "#7d8894" if name == "random" else LINES[place % len(LINES)]
+    return GREY if name == "random" else LINES[place % len(LINES)]
 
 
 def scaling_series(run: RunRecord) -> dict[str, list[dict[str, float]]]:

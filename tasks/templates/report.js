@@ -34,7 +34,7 @@
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: "system-ui, -apple-system, Segoe UI, Roboto, Arial, sans-serif", size: 13, color: css("--ink") },
-      margin: { l: 56, r: 24, t: 30, b: 48 }, xaxis: axis, yaxis: axis, legend: { orientation: "h", y: -0.24, x: 0 },
+      margin: { l: 56, r: 24, t: 30, b: 48 }, xaxis: axis, yaxis: axis, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
       hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line"), font: { color: css("--ink") } }, modebar: { bgcolor: "rgba(0,0,0,0)", color: css("--soft") },
     };
   };

@@ -57,6 +57,8 @@ def a_run() -> RunRecord:
     }
     tests = {t: TestSet(task_id=t, tests=tuple(a_test(j) for j in range(v.shape[1]))) for t, v in verdicts.items()}
     curve = [{"tests": m, "mean_tests": m, "accuracy": 0.4 + m / 20, "lo": 0.3, "hi": 0.8} for m in (1, 2, 3)]
+    group = {"accuracy": 0.5, "lo": 0.2, "hi": 0.9, "problems": 6, "rate_lo": 0.38, "rate_hi": 0.44}
+    groups = {name: [group | {"group": at} for at in range(1, 6)] for name in ("random", "majority", "codet", "b4", "b4-outputs")}
     return RunRecord(
         run_id="r1",
         benchmark=HOSTILE,
@@ -85,7 +87,7 @@ def a_run() -> RunRecord:
         metrics={"selector/majority/pass_1": 0.5, "selector/majority/pass_1_lo": 0.3, "selector/majority/pass_1_hi": 0.7},
         generators={},
         prompt_digests={},
-        budget_curves={"scaling": {HOSTILE: curve}, "equal": curve},
+        budget_curves={"scaling": {HOSTILE: curve}, "equal": curve, "quintiles": groups},
     )
 
 
@@ -113,7 +115,7 @@ def shown(heard: Heard, index: int) -> str:
 
 
 def test_figures_are_drawn(browser_page: Heard) -> None:
-    for name in ("scaling", "budget", "verdicts"):
+    for name in ("scaling", "budget", "quintiles", "verdicts"):
         assert browser_page.page.locator(f"#figure-{name} svg.main-svg").count() > 0, name
         assert browser_page.page.locator(f"#figure-{name} .trace").count() > 0, name
     assert show(browser_page, 0)
@@ -238,6 +240,30 @@ def test_a_narrow_screen_does_not_scroll_sideways(browser_page: Heard) -> None:
     assert words, "what a measure means"
     assert min(words) > 180, "a sentence needs more than a word a line: such a table scrolls in its own frame"
     browser_page.page.set_viewport_size({"width": 1280, "height": 900})
+
+
+SETTLED = """() => [...document.querySelectorAll('[id^=figure-]')].every(
+    (plot) => Math.abs(plot.querySelector('.main-svg').clientWidth - plot.clientWidth) < 2)"""
+LAID_OUT = """(name) => {
+    const plot = document.getElementById(`figure-${name}`), frame = plot.getBoundingClientRect();
+    const parts = plot.querySelectorAll('.legend, .xtitle, .ytitle, .xtick, .ytick');
+    const boxes = [...parts].map((node) => node.getBoundingClientRect());
+    const apart = (a, b) => a.right <= b.left + 1 || b.right <= a.left + 1 || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
+    const across = (a) => a.left >= frame.left - 1 && a.right <= frame.right + 1;
+    const inside = (a) => across(a) && a.top >= frame.top - 1 && a.bottom <= frame.bottom + 1;
+    const wrong = boxes.filter((a, at) => !inside(a) || boxes.some((b, place) => place > at && !apart(a, b)));
+    return [boxes.length > 4, wrong.length];
+}"""
+
+
+@pytest.mark.parametrize("width", [400, 800, 1280])
+def test_no_legend_title_or_tick_covers_another_or_is_cut(browser_page: Heard, width: int) -> None:
+    page = browser_page.page
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_function(SETTLED)
+    figures = ("budget", "quintiles", "verdicts")  # the name in the other legend is longer than any screen is wide
+    assert [page.evaluate(LAID_OUT, name) for name in figures] == [[True, 0]] * len(figures)
+    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_the_page_is_silent_and_asks_nobody(browser_page: Heard) -> None:
