@@ -161,4 +161,4 @@ def refusals(outcomes: Sequence[Outcome], margin: float = MARGIN) -> list[str]:
 
 
 def _points(row: Slice) -> str:
-    return f"{100 * row.difference:+.1f} [{100 * row.lo:.1f}, {100 * row.hi:.1f}] points"
+    return f"{100 * row.difference:+z.1f} [{100 * row.lo:+z.1f}, {100 * row.hi:+z.1f}] points"

@@ -109,7 +109,7 @@ def _tag(client: MlflowClient, run_id: str, baseline: str, night: Night) -> None
         BASELINE_TAG: baseline,
         LOOK_TAG: night.look,
         ANSWER_TAG: "found" if night.regression else "none",
-        "coderm.regression.drop": f"{night.drop:.6f}",
+        "coderm.regression.drop": f"{night.drop:z.6f}",
         "coderm.regression.p_value": f"{night.p_value:.3g}",
         "coderm.regression.level": f"{night.level:.3g}",
         "coderm.regression.margin": f"{night.margin:g}",
@@ -133,7 +133,7 @@ def announce(judged: dict[str, Any]) -> None:
 
 def verdict_line(judged: Mapping[str, Any]) -> str:
     """One line for people: what fell, by how much, against what."""
-    points = f"{-100 * judged['drop']:+.2f} [{-100 * judged['hi']:.2f}, {-100 * judged['lo']:.2f}] points"
+    points = f"{-100 * judged['drop']:+z.2f} [{-100 * judged['hi']:+z.2f}, {-100 * judged['lo']:+z.2f}] points"
     test = (
         f"p {judged['p_value']:.2g}, level {judged['level']:.2g} at look {judged['look']}, margin {100 * judged['margin']:g} points"
     )

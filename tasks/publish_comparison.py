@@ -44,15 +44,15 @@ def publish_comparison(measured: Measured) -> None:
 
 
 def slice_row(row: Slice) -> dict[str, Any]:
-    """One row as a person reads it, in shares of problems."""
+    """One row as a person reads it, in shares of problems; zero has no sign."""
     return {
         "problems of": row.name,
         "n": row.problems,
         "A": round(row.a, 4),
         "B": round(row.b, 4),
-        "B - A": round(row.difference, 4),
-        "95 % from": round(row.lo, 4),
-        "to": round(row.hi, 4),
+        "B - A": round(row.difference, 4) + 0.0,
+        "95 % from": round(row.lo, 4) + 0.0,
+        "to": round(row.hi, 4) + 0.0,
         "only A right": row.only_a,
         "only B right": row.only_b,
         "McNemar p": float(f"{row.p_value:.3g}"),

@@ -54,7 +54,7 @@ def percent(value: float) -> str:
     """A share as ``37.2 %``; ``undefined`` for NaN; a share that is not zero never reads as zero."""
     if math.isnan(value):
         return UNDEFINED
-    return "< 0.1\u00a0%" if 0 < value < 0.0005 else f"{100 * value:.1f}\u00a0%"
+    return "< 0.1\u00a0%" if 0 < value < 0.0005 else f"{100 * value:z.1f}\u00a0%"
 
 
 def points(value: float) -> str:
@@ -74,12 +74,12 @@ def number(value: float) -> str:
     """A count or a measure; ``undefined`` for NaN."""
     if math.isnan(value):
         return UNDEFINED
-    return f"{value:,.0f}" if value == round(value) else f"{value:.4g}"
+    return f"{value:z,.0f}" if value == round(value) else f"{value:z.4g}"
 
 
 def interval(lo: float, hi: float) -> str:
     """``[30.1, 44.2]`` in percent; ``undefined`` when a bound is."""
-    return UNDEFINED if math.isnan(lo) or math.isnan(hi) else f"[{100 * lo:.1f}, {100 * hi:.1f}]"
+    return UNDEFINED if math.isnan(lo) or math.isnan(hi) else f"[{100 * lo:z.1f}, {100 * hi:z.1f}]"
 
 
 def script_json(value: object) -> Markup:

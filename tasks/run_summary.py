@@ -67,7 +67,7 @@ def _rules(run: RunRecord) -> str:
 
 def _figure(run: RunRecord, name: str, suffix: str) -> str:
     value = run.metrics.get(f"selector/{name}/pass_1{suffix}", math.nan)
-    return "" if math.isnan(value) else f"{value:.4f}"
+    return "" if math.isnan(value) else f"{value:z.4f}"
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -69,5 +69,5 @@ def start_log(folder: Path, level: str = "INFO") -> None:
 
 def note(event: str, *, level: int = logging.INFO, **fields: Field) -> None:
     """Say that something happened. ``fields``: what a person would filter by."""
-    shown = " ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in fields.items())
+    shown = " ".join(f"{name}={value:z.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in fields.items())
     LOG.log(level, "%s %s", event, shown, extra={"event": event, "fields": fields})

@@ -78,7 +78,7 @@ def _log_table(client: Any, run_id: str, table: dict[str, Any]) -> None:
 def description(measured: Measured, part: Sequence[Outcome]) -> str:
     """Markdown for MLflow's page of a run: who stood against whom, and what came out."""
     whole, done = slice_of("all", part), measured.comparison
-    points = f"{100 * whole.difference:+.1f} [{100 * whole.lo:+.1f}, {100 * whole.hi:+.1f}] points"
+    points = f"{100 * whole.difference:+z.1f} [{100 * whole.lo:+z.1f}, {100 * whole.hi:+z.1f}] points"
     changed = sum(o.changed for o in part)
     return "\n".join(
         (

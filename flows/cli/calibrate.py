@@ -58,4 +58,4 @@ def difficulty(
 
 def _span(figures: dict[str, Any], name: str) -> str:
     value, lo, hi = (figures[key] for key in (name, f"{name}_lo", f"{name}_hi"))
-    return "undefined" if value != value else f"{value:.3f} [{lo:.3f}, {hi:.3f}]"  # noqa: PLR0124 - NaN
+    return "undefined" if value != value else f"{value:z.3f} [{lo:z.3f}, {hi:z.3f}]"  # noqa: PLR0124 - NaN

@@ -97,7 +97,7 @@ def _span(point: dict[str, float], name: str, stem: str | None = None) -> str:
     if name not in point:
         return ""
     value, lo, hi = (100 * point[key] for key in (name, f"{stem}lo", f"{stem}hi"))
-    return "undefined" if math.isnan(value) else f"{value:.1f} [{lo:.1f}, {hi:.1f}]"
+    return "undefined" if math.isnan(value) else f"{value:z.1f} [{lo:z.1f}, {hi:z.1f}]"
 
 
 def numbers(text: str, option: str) -> tuple[int, ...]:

@@ -40,7 +40,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return "undefined" if math.isnan(value) else f"{value:.4g}"
+        return "undefined" if math.isnan(value) else f"{value:z.4g}"
     return "" if value is None else str(value)
 
 
@@ -49,4 +49,6 @@ def _clean(value: Any) -> Any:
         return {str(k): _clean(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float):
+        return value + 0.0 if math.isfinite(value) else None  # a negative zero becomes zero
+    return value

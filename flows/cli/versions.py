@@ -133,8 +133,8 @@ def show_comparison(done: dict[str, Any]) -> None:
 
 
 def _slice(row: dict[str, Any]) -> tuple[Any, ...]:
-    bounds = f"{row['95 % from']:+.3f} {row['to']:+.3f}"
-    difference = f"{row['B - A']:+.4f}"
+    bounds = f"{row['95 % from']:+z.3f} {row['to']:+z.3f}"
+    difference = f"{row['B - A']:+z.4f}"
     return (
         row["problems of"],
         row["n"],
