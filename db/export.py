@@ -16,6 +16,7 @@ from db.run_reader import find_run_id, iter_matrices, read_metrics
 from db.tables import Run, RunProblem, Selection
 from models.matrix import PassMatrix
 from models.outputs import NONE
+from models.replaced_file import replacing
 from models.types import Verdict
 
 LABELS = [Verdict(code).label for code in range(len(Verdict))]
@@ -30,7 +31,6 @@ def export_run(connection: Connection, run_id: str, out_dir: Path) -> list[Path]
 
     full_id = find_run_id(connection, run_id)
     run_pk = connection.execute(select(Run.id).where(Run.run_id == full_id)).scalar_one()
-    out_dir.mkdir(parents=True, exist_ok=True)
     cells = (_cells_table(matrix) for matrix in iter_matrices(connection, run_pk))
     tables = {
         "cells": (_cells_schema(), cells),
@@ -44,14 +44,9 @@ def export_run(connection: Connection, run_id: str, out_dir: Path) -> list[Path]
 def _write(path: Path, schema: Any, parts: Iterator[Any]) -> Path:
     import pyarrow.parquet as pq
 
-    partial = path.with_suffix(".partial")
-    try:
-        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
-            for part in parts:
-                writer.write_table(part.replace_schema_metadata(schema.metadata))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        for part in parts:
+            writer.write_table(part.replace_schema_metadata(schema.metadata))
     return path
 
 

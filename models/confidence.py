@@ -31,6 +31,7 @@ from models.errors import InputError
 from models.fingerprint import digest_json
 from models.matrix import PassMatrix
 from models.metrics_ranking import best_of_n
+from models.replaced_file import replacing
 from models.reward.registry import resolve
 from models.reward.selector import Groups, MatrixView, Selector, view_of
 from models.types import FloatArray, Labels, Record
@@ -104,10 +105,8 @@ class Calibrator(Record):
 
     def save(self, path: Path) -> None:
         """Write as JSON. Raises InputError where the place cannot be written."""
-        try:
-            path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: cannot write the calibrator: {error.strerror or error}") from error
+        with replacing(path) as stream:
+            stream.write(f"{self.model_dump_json(indent=2)}\n".encode())
 
     @classmethod
     def load(cls, path: Path) -> Calibrator:

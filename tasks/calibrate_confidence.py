@@ -28,12 +28,12 @@ def calibrate_files(
     known = read_labels(labels, matrices)
     sources = {s.task_id: s.solutions for s in read_lines(solutions, SolutionSet)} if solutions else None
     calibrator = Calibrator.fit(matrices, known, selector, method=method, sources=sources)
-    if out:
-        calibrator.save(out)
     (rankings,) = rank_all(matrices, resolve([selector]), sources=sources).values()
     held_out = cross_fitted(matrices, known, selector, method=method, sources=sources)
     scored = [task for task in judged_tasks(matrices, known) if not math.isnan(held_out[task])]
     p, y = np.array([held_out[t] for t in scored]), np.array(per_problem(rankings, known, scored, 1))
+    if out:
+        calibrator.save(out)
     facts = calibrator.model_dump(include={"selector", "method", "temperature", "problems", "data_digest"})
     return {
         **facts,

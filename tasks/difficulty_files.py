@@ -17,17 +17,18 @@ import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from models.difficulty import FIRST_SOLUTIONS, Difficulty
 from models.difficulty_registry import RESTORERS
 from models.errors import InputError
+from models.replaced_file import replacing
 from models.types import Record
 from tasks.jsonl import read_lines
 
@@ -51,11 +52,8 @@ def save_weights(path: Path, trained: Difficulty, facts: Mapping[str, str]) -> N
         **facts,
     }
     tensors = {name: np.require(tensor, requirements="C") for name, tensor in trained.tensors().items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, path, metadata=words)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: cannot be written: {error}") from None
+    with replacing(path) as stream:
+        stream.write(save(tensors, metadata=words))
 
 
 def load_weights(path: Path, type_: str | None = None) -> tuple[Difficulty, Mapping[str, str]]:
@@ -89,10 +87,10 @@ def load_states(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     return dict(zip(tasks, states.astype(np.float32), strict=True))
 
 
-def save_states(path: Path, states: Mapping[str, npt.NDArray[Any]], **words: str) -> None:
+def save_states(stream: IO[bytes], states: Mapping[str, npt.NDArray[Any]], **words: str) -> None:
     """Write H from task id → (layers, tokens, width), all alike; ``words``: further metadata."""
     stacked = np.stack(list(states.values()))
-    save_file({"states": stacked}, path, metadata={"format": STATES_FORMAT, "task_ids": json.dumps(list(states)), **words})
+    stream.write(save({"states": stacked}, metadata={"format": STATES_FORMAT, "task_ids": json.dumps(list(states)), **words}))
 
 
 def load_likelihoods(path: Path) -> dict[str, float]:

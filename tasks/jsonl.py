@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import secrets
 import shutil
 import zlib
@@ -24,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from models.errors import InputError, MalformedLine
 from models.first_fault import first_fault
+from models.replaced_file import replacing
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -131,32 +131,6 @@ def encode_line(record: BaseModel) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A stream that becomes ``path`` when the block ends well, and nothing otherwise. A device or pipe is written directly."""
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory; expected a file name")
-    special = path.exists() and not path.is_file()  # /dev/stdout that is a pipe resolves to no name
-    target = path if special else path.resolve()
-    partial = target if special else target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
-    try:
-        stream = partial.open("wb" if special else "xb")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-    try:
-        with stream:
-            yield stream
-            stream.flush()
-            if not special:
-                os.fsync(stream.fileno())
-        if not special:
-            partial.replace(target)
-    except BaseException:
-        if not special:
-            partial.unlink(missing_ok=True)
-        raise
-
-
 def write_lines(path: Path | str, records: Iterable[BaseModel]) -> int:
     """Write all records or nothing, packed where the name ends in ``.gz``. The same records give the same bytes. Returns the count.
 
@@ -164,7 +138,7 @@ def write_lines(path: Path | str, records: Iterable[BaseModel]) -> int:
     """
     path = Path(path)
     count = 0
-    with _replacing(path) as raw:
+    with replacing(path) as raw:
         packed = gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0, compresslevel=6) if path.suffix == ".gz" else None
         stream = packed or raw
         for count, record in enumerate(records, 1):  # noqa: B007 - the last number is the result

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from models.errors import InputError
+from models.replaced_file import replacing
 from models.run_record import RunRecord
 from tasks import report_calibration, report_choices, report_figures, report_pack, report_sampling, report_tables, report_text
 
@@ -37,10 +36,9 @@ def write_report(run: RunRecord, out: Path, selector: str | None = None) -> Path
         known = ", ".join(run.rankings) or "none, the run holds no ranking"
         raise InputError(f"run {run.run_id}: selector {selector!r} ranked nothing; expected one of: {known}")
     page = render_report(run, selector or report_tables.default_selector(run))
-    try:
-        return _write_atomically(page.encode("utf-8"), out.absolute())
-    except OSError as error:
-        raise InputError(f"{out}: cannot write the report: {error.strerror or error}") from error
+    with replacing(out) as stream:
+        stream.write(page.encode("utf-8"))
+    return out.absolute()
 
 
 def render_report(run: RunRecord, selector: str) -> str:
@@ -115,19 +113,3 @@ def _policy(*scripts: str) -> str:
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
         "connect-src 'none'; font-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'"
     )
-
-
-def _write_atomically(body: bytes, out: Path) -> Path:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{out.name[:40]}.", dir=out.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(body)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(out)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return out

@@ -64,7 +64,8 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_states_of_either_rank_are_read_by_task(tmp_path: Path) -> None:
     path = tmp_path / "h.safetensors"
     states = {t: RNG.normal(size=(3, 2, 5)).astype(np.float16) for t in ("a/1", "b")}
-    save_states(path, states, model="m", tokens=json.dumps(["last", "mean"]))
+    with path.open("wb") as stream:
+        save_states(stream, states, model="m", tokens=json.dumps(["last", "mean"]))
     loaded = load_states(path)
     assert list(loaded) == ["a/1", "b"]
     assert loaded["b"].dtype == np.float32

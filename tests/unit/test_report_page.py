@@ -350,13 +350,13 @@ def test_a_failed_write_keeps_the_old_page(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(InputError, match=r"report\.html: cannot write the report: No space left on device"):
+    with pytest.raises(OSError, match=r"No space left on device: .*report\.html"):
         write_report(wrong_run(), out)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("report.html", "old")]
 
 
 def test_a_directory_or_an_unknown_selector_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot write the report"):
+    with pytest.raises(InputError, match="is a directory"):
         write_report(wrong_run(), tmp_path)
     with pytest.raises(InputError, match="'b4' ranked nothing; expected one of: majority"):
         write_report(wrong_run(), tmp_path / "report.html", selector="b4")
