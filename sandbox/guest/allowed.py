@@ -17,10 +17,10 @@ MODULES = frozenset(
 UNSTEADY = frozenset(("random", "time"))
 """The same, but a pure source may not import them."""
 MEMBERS = {
-    "os": "path sep linesep curdir pardir extsep name getcwd getenv fspath",
+    "os": "path environ sep linesep curdir pardir extsep name getcwd getenv fspath",
     "os.path": "join basename dirname split splitext exists isfile isdir isabs abspath normpath commonpath relpath sep",
     "sys": "maxsize maxunicode float_info getsizeof getrecursionlimit setrecursionlimit version_info version platform byteorder "
-    "stdin stdout stderr intern exit",
+    "stdin stdout stderr intern exit argv",
     "threading": "Lock RLock Thread Event Condition Semaphore BoundedSemaphore Barrier",
     "queue": "Queue LifoQueue PriorityQueue SimpleQueue Empty Full",
     "logging": "getLogger debug info warning error critical DEBUG INFO WARNING ERROR CRITICAL",
@@ -49,21 +49,24 @@ DENIED_NAMES = frozenset(
         "exec eval compile globals locals delattr open breakpoint help memoryview "
         "attrgetter methodcaller get_type_hints GeneratorExit BaseException "
         "BaseExceptionGroup license credits copyright solution your_module generated_test unittest make_dataclass "
-        "update_wrapper singledispatch singledispatchmethod runtime_checkable setcontext Formatter "
-        "_is_protocol _is_runtime_protocol"
+        "update_wrapper singledispatch singledispatchmethod setcontext Formatter "
+        "_is_protocol _is_runtime_protocol EnumMeta EnumType NamedTupleMeta get_origin global_enum dispatch_table"
     ).split()
 )
-NAMES_IN_PLACE = frozenset("type object getattr setattr vars dir id wraps contextmanager asynccontextmanager".split())
+NAMES_IN_PLACE = frozenset("type object getattr setattr vars dir id wraps contextmanager asynccontextmanager ABCMeta".split())
 """Denied too, except in the plain use that ``_in_place`` knows."""
 DENIED_ATTRIBUTES = frozenset(
     (
         "gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await ag_frame ag_code f_back f_globals f_locals f_builtins f_code "
         "tb_frame tb_next with_traceback attrgetter methodcaller get_type_hints modules mro format_map make_dataclass "
         "update_wrapper ForwardRef sys os builtins get_stack print_stack get_coro get_loop findCaller makeRecord singledispatch "
-        "singledispatchmethod setcontext Protocol runtime_checkable Formatter vformat get_field "
-        "buffer detach raw _is_protocol _is_runtime_protocol"
+        "singledispatchmethod setcontext Protocol Formatter vformat get_field "
+        "buffer detach raw _is_protocol _is_runtime_protocol EnumMeta EnumType NamedTupleMeta get_origin global_enum "
+        "dispatch_table _convert_ _create_ _inst copy_with"
     ).split()
 )
+OWN_FIELDS = frozenset("buffer raw modules detach builtins format".split())
+"""Words that are looked at when the call comes: fields and methods of the solution's own, none of the library's (``guards``)."""
 READABLE = frozenset("__name__ __class__ __doc__ __dict__ __qualname__".split())
 MODULE_NAMES = frozenset("__all__ __version__ __author__ __slots__ __hash__".split())
 """Special names that a source may set."""

@@ -25,6 +25,7 @@ from sandbox.guest.allowed import (
     MODULES,
     NAMES_IN_PLACE,
     NODE_FIELDS,
+    OWN_FIELDS,
     PLAIN_METHODS,
     READABLE,
     TEMPLATES,
@@ -85,13 +86,16 @@ class _Reader:
         self.nodes = list(ast.walk(tree))
         self.modules = modules
         self.own_classes, self.whole = judging.own_classes(tree), judging.unreckoned(tree)
-        self.answers = judging.divides_and_answers(tree)
+        self.scaling = judging.scaling(tree)
         self.functions = {n.name for n in self.nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
         self.sources = {str(n.module) for n in self.nodes if isinstance(n, ast.ImportFrom)}
         self.members = {a.asname or a.name for n in self.nodes if isinstance(n, ast.ImportFrom) for a in n.names}
         stores = [n for n in self.nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
         self.fields = {n.attr for n in stores if isinstance(n.value, ast.Name) and n.value.id in ("self", "cls")}
         self.fields |= {name for n in self.nodes if isinstance(n, ast.ClassDef) for s in n.body for name in _assigned(s)}
+        self.fields |= {getattr(getattr(d, "value", None), "id", "") for d in self.nodes if getattr(d, "attr", "") == "setter"}
+        added = [n.target for n in self.nodes if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Attribute)]
+        self.read_too = {id(t) for t in added if t.attr in OWN_FIELDS and not isinstance(t.value, ast.Name)}
         self.bases = {id(n.value) for n in self.nodes if isinstance(n, ast.Attribute)}
         self.in_place = self._in_place()
         self.templates = self._templates()
@@ -120,6 +124,7 @@ class _Reader:
                 places.update((id(node.func), id(node.func.value)))
             elif isinstance(node, ast.ClassDef):
                 places.update(id(b) for b in node.bases if len(node.bases) == 1 and isinstance(b, ast.Name) and b.id == "object")
+                places.update(id(k.value) for k in node.keywords if k.arg == "metaclass" and _words(k.value) & {"ABCMeta"})
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 places.update(id(part) for item in node.decorator_list for part in self._decorator(item, node))
         return places
@@ -193,11 +198,12 @@ class _Reader:
             return not renamed and all(self._harmless_member(str(node.module), alias.name) for alias in node.names)
         if isinstance(node, (ast.Global, ast.Nonlocal)):
             return not any(is_dunder(name) for name in node.names)
-        return all(self._readable(name) for name in getattr(node, "kwd_attrs", ()))  # of a class pattern
+        fields = getattr(node, "kwd_attrs", ())  # of a class pattern
+        return all(self._readable(name) and not is_dunder(name) for name in fields)
 
     def _bindable(self, name: str, node: ast.AST) -> bool:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and is_dunder(name):
-            return name in PLAIN_METHODS | DEFINED_ONLY or judging.plain(node, self.own_classes, self.whole, self.answers)
+            return name in PLAIN_METHODS | DEFINED_ONLY or judging.plain(node, self.own_classes, self.whole, self.scaling)
         if isinstance(node, ast.arg) and name in ("self", "cls"):
             return True
         return name not in TRUSTED_NAMES and (not is_dunder(name) or isinstance(node, ast.Name))
@@ -224,11 +230,14 @@ class _Reader:
 
     @staticmethod
     def _class_name(statement: ast.stmt) -> bool:
-        """``__hash__`` may be taken away, not replaced."""
-        names = [t.id for t in statement.targets if isinstance(t, ast.Name)] if isinstance(statement, ast.Assign) else []
-        return "__hash__" not in names or (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant))
+        """``__hash__`` may be taken away, not replaced; a slot has a plain name, for one named ``__eq__`` would be a method."""
+        names = _assigned(statement)
+        value = getattr(statement, "value", None)
+        slots = [value] if isinstance(value, ast.Constant) else getattr(value, "elts", [None])
+        plain = all(isinstance(s, ast.Constant) and not is_dunder(str(s.value)) for s in slots) or "__slots__" not in names
+        return plain and ("__hash__" not in names or isinstance(value, ast.Constant))
 
-    def _harmless_attribute(self, node: ast.Attribute) -> bool:
+    def _harmless_attribute(self, node: ast.Attribute) -> bool:  # noqa: PLR0911 - one line a case
         module = self.module_of(node.value)
         if module is not None:
             inner = self.module_of(node)
@@ -237,12 +246,15 @@ class _Reader:
             if inner and id(node) not in self.bases:
                 return False
         if not isinstance(node.ctx, ast.Load):
-            return not is_dunder(node.attr) and self._own_object(node)
-        if node.attr in ("wraps", "contextmanager", "asynccontextmanager", "__setattr__"):
+            denied = is_dunder(node.attr) or node.attr in DENIED_ATTRIBUTES - OWN_FIELDS or id(node) in self.read_too
+            return not denied and self._own_object(node)
+        if node.attr in ("wraps", "contextmanager", "asynccontextmanager", "ABCMeta", "__setattr__"):
             return id(node) in self.in_place
         if node.attr == "register":  # of an abstract class: its instances would no longer be its own
             return not self.abstract
-        return _plain_format(node.value) if node.attr == "format" else self._readable(node.attr)
+        if node.attr == "format" and isinstance(node.value, ast.Constant):
+            return not isinstance(node.value.value, str) or plain_template(node.value.value)
+        return node.attr in OWN_FIELDS or self._readable(node.attr)
 
     def _own_object(self, node: ast.Attribute) -> bool:
         """A field that is set on something of the solution's: the library's classes and modules are everybody's."""
@@ -274,13 +286,14 @@ def _words(node: ast.AST) -> set[str]:
     return {str(getattr(n, "id", getattr(n, "attr", ""))) for n in ast.walk(node)}
 
 
-def _plain_format(node: ast.expr) -> bool:
-    """``"…".format``: a literal whose fields look at no attribute that code could not."""
-    if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
-        return False
+def plain_template(text: str) -> bool:
+    """A text for ``format`` whose fields, and those in their specifications, look at no attribute that code could not."""
     try:
-        fields = [field for _, field, _, _ in string.Formatter().parse(node.value) if field]
+        parts = [(field or "", spec or "") for _, field, spec, _ in string.Formatter().parse(text)]
     except ValueError:
         return True
+    if not all(plain_template(spec) for _, spec in parts if "{" in spec):
+        return False
+    fields = [field for field, _ in parts]
     words = {word for field in fields for word in field.replace("[", ".").replace("]", ".").split(".")}
     return not words & DENIED_ATTRIBUTES and not any(word.startswith("__") for word in words)

@@ -183,9 +183,12 @@ def judge(solution: str | bytes, test: str | bytes, entry_point: str | None) -> 
         test_code = program.unmarshal(test) or program.compile_test(test)
     except program.Uncompilable as error:
         return (report.MEMORY if error.memory else report.BAD_TEST), f"test: {error}"
+    innocent = program.shown(solution) & program.INNOCENT  # of another one no pass stands: it runs in Python as it is
+    if innocent:
+        guards.plain_enums()
     shared = library.picture()
     try:
-        looks_up = {"getattr", "setattr"} & set(program.mentioned(code))
+        looks_up = innocent and guards.GUARDED & set(program.mentioned(code))
         module = program.load_solution(code, entry_point, guards.names("solution") if looks_up else None)
     except BaseException as error:
         return (report.MEMORY if isinstance(error, MemoryError) else report.ERROR), "loading the solution: " + describe(error)

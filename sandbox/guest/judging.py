@@ -32,10 +32,16 @@ from sandbox.guest.relations import (
 
 COMPARISONS = frozenset("__eq__ __ne__ __lt__ __le__ __gt__ __ge__".split())
 _OPERATORS = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor".split()
+_SYMBOLS = {ast.Add: "add", ast.Mult: "mul", ast.MatMult: "matmul", ast.BitOr: "or", ast.BitAnd: "and", ast.BitXor: "xor"}
 BINARY = frozenset(f"__{side}{name}__" for name in _OPERATORS for side in ("", "r", "i"))
-_SCALING = frozenset(
-    f"__{side}{name}__" for name in ("mul", "matmul", "truediv", "floordiv", "mod", "pow", "add") for side in ("", "r", "i")
-)
+_SIDES = ("", "r", "i")
+
+
+def _forms(*names: str) -> frozenset[str]:
+    return frozenset(f"__{side}{name}__" for name in names for side in _SIDES)
+
+
+_SCALING = _forms("mul", "matmul", "truediv", "floordiv", "mod", "pow", "add")
 """May take a plain operand, when what comes back is an object of the solution's own: it has yet to be compared."""
 EXITS = frozenset(("__exit__", "__aexit__"))
 METHODS = COMPARISONS | BINARY | EXITS | {"__contains__"}
@@ -84,22 +90,36 @@ def unreckoned(tree: ast.AST) -> bool:
     return not reckons and all(name_of(base) in own for n in classes for base in n.bases)
 
 
-_RATIO = frozenset(f"__{side}{name}__" for name in ("truediv", "floordiv", "mod", "divmod", "pow") for side in ("", "r", "i"))
+_QUOTIENT, _RATIO = _forms("truediv"), _forms("truediv", "floordiv", "mod", "divmod", "pow")
+_COMPOSING = _forms("or", "lshift", "rshift")
+_YES = frozenset(("__bool__", "__len__"))
 _AS_PLAIN = frozenset("__bool__ __len__ __round__ __float__ __int__ __index__ __complex__ __trunc__ __floor__ __ceil__".split())
 
 
-def divides_and_answers(tree: ast.AST) -> bool:
-    """What comes of ``value / expected`` may be its own, and is then asked to be a number, or true: it could always be right."""
-    names = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
-    return bool(names & _RATIO) and bool(names & _AS_PLAIN)
+def scaling(tree: ast.AST) -> frozenset[str]:
+    """The operators that may take a plain operand in this source.
+
+    What comes of ``value / expected`` is then asked to be a number, or is one by its base: it could always be right. That it is
+    true or long says nothing of a quotient. ``a | b`` and ``a >> b`` join what can be asked for neither number nor items.
+    """
+    functions = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    classes = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
+    own = {n.name for n in classes} | {"object", "ABC", "Generic"}
+    bases = {name_of(b.value if isinstance(b, ast.Subscript) else b) for n in classes for b in n.bases}
+    answers = functions & _AS_PLAIN
+    if not bases <= own:
+        return _SCALING - _RATIO
+    if answers:
+        return _SCALING - (_RATIO - _QUOTIENT if answers <= _YES else _RATIO)
+    return _SCALING if functions & {"__iter__", "__getitem__"} else _SCALING | _COMPOSING
 
 
 def plain(  # noqa: PLR0911 - one line a form
-    node: Function, classes: frozenset[str], whole: bool = False, answers: bool = False
+    node: Function, classes: frozenset[str], whole: bool = False, scales: frozenset[str] = frozenset()
 ) -> bool:
     """Whether a special method has one of the forms above.
 
-    ``classes``: the solution's own; ``whole``: see ``unreckoned``; ``answers``: see ``divides_and_answers``.
+    ``classes``: the solution's own; ``whole``: see ``unreckoned``; ``scales``: see ``scaling``.
     """
     names = [argument.arg for argument in node.args.args]
     if _yields(node) or any(isinstance(n, ast.NamedExpr) for n in ast.walk(node)):
@@ -120,9 +140,20 @@ def plain(  # noqa: PLR0911 - one line a form
         return True
     if node.name in COMPARISONS:
         return _plain_comparison(node, names[0], names[1], classes)
-    return _plain_operator(
-        node, names[0], names[1], classes, scales=node.name in _SCALING and not (answers and node.name in _RATIO)
-    )
+    return _forwards(node, names) or _plain_operator(node, names[0], names[1], classes, scales=node.name in scales)
+
+
+def _forwards(node: ast.FunctionDef, names: list[str]) -> bool:
+    """``return self * other`` of ``__rmul__`` and ``__imul__``: what ``__mul__`` says, which is read too."""
+    body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    value = body[0].value if len(body) == 1 and isinstance(body[0], ast.Return) else None
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and not value.keywords:
+        asked, sides = value.func.attr, [value.func.value, *value.args]
+    elif isinstance(value, ast.BinOp):
+        asked, sides = f"__{_SYMBOLS.get(type(value.op), '')}__", [value.left, value.right]
+    else:
+        return False
+    return [name_of(s) for s in sides] == names and node.name in (f"__{side}{asked[2:]}" for side in _SIDES[1:])
 
 
 def _plain_comparison(node: ast.FunctionDef, me: str, other: str, classes: frozenset[str]) -> bool:

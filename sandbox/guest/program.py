@@ -20,7 +20,7 @@ import types
 import typing
 from typing import Any, Tuple  # noqa: UP035
 
-from sandbox.guest import screen
+from sandbox.guest import guards, screen
 
 TICK, MISS = "__assert_ran__", "__assert_missed__"
 MODULES = frozenset(getattr(sys, "stdlib_module_names", ())) | {"np", "numpy", "pd", "pandas", "pytest"}
@@ -102,8 +102,8 @@ def _called(name: str) -> ast.Call:
     return ast.Call(ast.Name(name, ast.Load()), [], [])
 
 
-TestCode = Tuple[types.CodeType, int, int, bool, bool]  # noqa: UP006 - evaluated by Python 3.9 too
-"""Byte code of a test, its assert statements, its raise statements, whether it is inert, whether entangled (screen)."""
+TestCode = Tuple[types.CodeType, int, int, bool, bool, Tuple[str, ...]]  # noqa: UP006 - evaluated by Python 3.9 too
+"""Byte code of a test, its assert and raise statements, whether it is inert, whether entangled (screen), what it imports first."""
 INNOCENT, PURE = 1, 2
 """First byte of a compiled solution: what screen could show."""
 
@@ -118,6 +118,8 @@ def compile_solution(source: str) -> bytes:
     code = compile_alone(source, "<solution>")
     tree = ast.parse(source)
     shown = (INNOCENT if screen.innocent(tree) else 0) | (PURE if screen.pure(tree) else 0)
+    if shown and guards.LOOKED_UP & set(mentioned(code)):
+        code = compile_alone(guards.as_calls(tree), "<solution>")
     return bytes((shown,)) + marshal.dumps(code)
 
 
@@ -155,14 +157,27 @@ def compile_test(source: Any) -> TestCode:
     """Byte code of a test with a tick after every assert, and what was counted on the way. Raises Uncompilable."""
     try:
         tree = ast.parse(source, "<test>")
-        inert, entangled = screen.inert(tree), screen.entangled(tree)
+        inert, entangled, first = screen.inert(tree), screen.entangled(tree), _imported_first(tree)
         ticker = _Ticker(tree)
         tree = ticker.visit(tree) if any(word in source for word in ("assert", "raise", "*")) else tree
     except MemoryError as error:
         raise Uncompilable("too complex to parse", memory=_used_mib() > 256) from error
     except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
         raise Uncompilable(f"{type(error).__name__}: {error}") from error
-    return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises, inert, entangled
+    return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises, inert, entangled, first
+
+
+def _imported_first(tree: ast.Module) -> tuple[str, ...]:
+    """Names that a test binds before it does anything, and not from the solution: what the solution holds there does not matter."""
+    bound: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            names = {alias.asname or alias.name.split(".")[0] for alias in statement.names}
+            own = getattr(statement, "module", "") in ("solution", "your_module")
+            bound = bound - names if own else bound | names
+        elif not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
+            break
+    return tuple(sorted(bound - {"*"}))
 
 
 def mentioned(code: types.CodeType) -> list[str]:

@@ -168,7 +168,7 @@ class Judge:
         return ""
 
     def _judge(self, test: Any, link: remote.Link) -> tuple[str, str]:
-        names = program.mentioned(test[0])
+        names = [name for name in program.mentioned(test[0]) if name not in test[5]]
         entry_point = self.base.entry_point
         try:
             module = remote.Solution(link, [*names, entry_point] if entry_point else names, entry_point)

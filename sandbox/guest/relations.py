@@ -109,7 +109,7 @@ def quiet(test: ast.AST, other: str) -> bool:
     for node in ast.walk(test):
         if isinstance(node, ast.Call) and name_of(node.func) in ("isinstance", "type") and node.args:
             asked.add(id(node.args[0]))
-        elif isinstance(node, ast.Attribute) and node.attr not in PLAIN_FIELDS:
+        elif isinstance(node, ast.Attribute) and node.attr not in PLAIN_FIELDS - {"__class__"}:
             asked.add(id(node.value))
         elif isinstance(node, ast.Compare) and all(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
             asked.update(id(side) for side in (node.left, *node.comparators))

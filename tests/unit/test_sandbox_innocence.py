@@ -95,7 +95,6 @@ LYING = [
     "    def __mul__(self, k):\n        if isinstance(k, int): return 0\n        return k.x",
     "    def __contains__(self, item): return item.x() in self.x",
     "    def __contains__(self, item): return self.x.__contains__(item)",
-    "    def go(self): return type(self.x.buffer)(self)",
     "    def go(self): setattr = 1",
     "    def __eq__(self, other):\n        if isinstance(other, int): return self.x == other\n        return NotImplemented\n"
     "    def __truediv__(self, other): return P(1)",
