@@ -2,11 +2,13 @@
 
 A writer takes its lock before it reads (SQLite: ``BEGIN IMMEDIATE``; PostgreSQL: a transaction-scoped advisory lock), so that
 read-merge-write is safe between processes. With a deferred BEGIN 306 of 600 such transactions of 4 processes failed at once with
-"database is locked", busy_timeout or not; with this one none. The trade: one writer at a time, for milliseconds.
+"database is locked", busy_timeout or not; with this one none. The trade: one writer at a time, for milliseconds. A file that is
+new is turned to WAL by whoever comes first; SQLite refuses a second one at once, busy_timeout or not, so that is asked again.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 from models.errors import InputError, StoreUnavailable
 
@@ -71,8 +74,9 @@ def _use_sqlite(engine: Engine, foreign_keys: bool) -> None:
 
     def on_connect(raw: Any, _record: object) -> None:
         raw.isolation_level = None  # the driver's own BEGIN comes too late and is deferred
-        for pragma in (*PRAGMAS, f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", f"foreign_keys={int(foreign_keys)}"):
+        for pragma in (*PRAGMAS, f"busy_timeout={BUSY_TIMEOUT_MS}", f"foreign_keys={int(foreign_keys)}"):
             raw.execute(f"PRAGMA {pragma}")
+        _turn_to_wal(raw)
 
     def on_begin(connection: Connection) -> None:
         options = connection.get_execution_options()
@@ -81,6 +85,15 @@ def _use_sqlite(engine: Engine, foreign_keys: bool) -> None:
 
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
+
+
+def _busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+
+
+@retry(retry=retry_if_exception(_busy), wait=wait_random(0.005, 0.05), stop=stop_after_delay(BUSY_TIMEOUT_MS / 1000), reraise=True)
+def _turn_to_wal(raw: Any) -> None:
+    raw.execute("PRAGMA journal_mode=WAL")
 
 
 @contextmanager

@@ -281,7 +281,7 @@ def test_exports_a_run_without_cells(store: SqlStore, tmp_path: Path) -> None:
     store.save_run(empty_record())
     assert [pq.read_table(path).num_rows for path in store.export_parquet("empty", tmp_path)] == [0, 0, 0]
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="expected a directory that can be written"):
+    with pytest.raises(InputError, match="cannot be written: a part of its path is a file"):
         store.export_parquet("empty", tmp_path / "file" / "below")
 
 
