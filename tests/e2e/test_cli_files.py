@@ -285,8 +285,8 @@ def test_labels_that_could_not_be_written_are_not_judged_first(
     files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CODERM_DOCKER_HOST", f"unix://{files}/no-engine.sock")  # judging would be exit code 3
-    assert run(["label", "--problems", "P.jsonl", "--solutions", "S.jsonl", "--out", "no/L.jsonl", "--sandbox", "docker"]) == 2
-    assert "no/L.jsonl: cannot be written" in capsys.readouterr().err
+    assert run(["label", "--problems", "P.jsonl", "--solutions", "S.jsonl", "--out", "P.jsonl/L.jsonl", "--sandbox", "docker"]) == 2
+    assert "P.jsonl/L.jsonl: cannot be written" in capsys.readouterr().err
 
 
 def test_a_reader_that_left_and_a_full_disk_are_no_bad_answer(repo_root: Path) -> None:
