@@ -23,9 +23,15 @@ from flows.cli import (
     versions,
 )
 
+FILES = (
+    "Files are JSON Lines, a line a task, .gz accepted: P problems, S solutions, T tests, M pass matrix, L labels, R ranking "
+    "(README.md, Files). RUN is a run id, or a unique beginning of it: `coderm runs list`. "
+    "Exit codes: 0 done, 1 the answer is bad, 2 wrong input, 3 a part is missing, 4 our error."
+)
 app = typer.Typer(
     name="coderm",
     help="Rewards for generated code that people can trust: sample, test, execute in a sandbox, select, measure, remember.",
+    epilog=FILES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

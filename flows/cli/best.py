@@ -9,12 +9,12 @@ from flows.cli.show import Format, print_json, print_table
 
 
 def best_at(
-    matrix: Annotated[Path, typer.Option("--matrix", help="M file")],
-    labels: Annotated[Path, typer.Option("--labels", help="L file")],
+    matrix: Annotated[Path, typer.Option("--matrix", help="pass matrix (M file)")],
+    labels: Annotated[Path, typer.Option("--labels", help="labels, which solutions are right (L file)")],
     selector: Annotated[str, typer.Option("--selector", help="auto, or names joined by commas")] = "auto",
     k: Annotated[str, typer.Option("--k", help="candidates that are drawn, joined by commas")] = "1,2,4,8,16",
     draws: Annotated[int, typer.Option("--draws", min=1, help="random subsets of each size")] = 100,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of every random draw: the same seed, the same figures")] = 0,
     format_: Format = "table",
 ) -> None:
     """Best@K: accuracy of the selected solution among K random candidates, with pass@K as the ceiling.

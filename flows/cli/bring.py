@@ -32,10 +32,10 @@ def import_files(
 ) -> None:
     """Bring public files in and write problems.jsonl, solutions.jsonl and tests.jsonl, those that the format has.
 
-    Examples: coderm import humaneval HumanEval.jsonl.gz --out bench/humaneval
-    coderm import humaneval hf:openai/openai_humaneval/test --out bench/humaneval
-    coderm import livecodebench test.jsonl --kind function --after 2024-01-01 --before 2024-10-01 --out bench/lcb
-    coderm import coderm --solutions sol_llama3-8b_200_anno.jsonl --tests ut_coderm-8b_100.jsonl --out bench/published
+    Example: coderm import humaneval HumanEval.jsonl.gz --out bench/humaneval
+    Example: coderm import humaneval hf:openai/openai_humaneval/test --out bench/humaneval
+    Example: coderm import livecodebench test.jsonl --kind function --after 2024-01-01 --before 2024-10-01 --out bench/lcb
+    Example: coderm import coderm --solutions sol_llama3-8b_200_anno.jsonl --tests ut_coderm-8b_100.jsonl --out bench/published
     """
     from models.errors import InputError
     from tasks.importers.hub import local_files

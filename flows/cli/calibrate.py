@@ -15,14 +15,14 @@ File = Path | None
 def difficulty(
     type_: Annotated[str, typer.Option("--type", help="probe, nll or text")],
     run: Annotated[str | None, typer.Option("--run", help="a stored run with labels; or the three files:")] = None,
-    problems: Annotated[File, typer.Option("--problems", help="P file")] = None,
-    solutions: Annotated[File, typer.Option("--solutions", help="S file")] = None,
-    labels: Annotated[File, typer.Option("--labels", help="L file")] = None,
+    problems: Annotated[File, typer.Option("--problems", help="problems (P file)")] = None,
+    solutions: Annotated[File, typer.Option("--solutions", help="solutions (S file)")] = None,
+    labels: Annotated[File, typer.Option("--labels", help="labels, which solutions are right (L file)")] = None,
     states: Annotated[File, typer.Option("--states", help="hidden states (safetensors), for probe")] = None,
     nll: Annotated[File, typer.Option("--nll", help="likelihoods of samples, for nll")] = None,
-    out: Annotated[File, typer.Option("--out", help="weights (safetensors)  [default: under the state]")] = None,
-    folds: Annotated[int, typer.Option("--folds", min=2)] = 5,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    out: Annotated[File, typer.Option("--out", help="weights (safetensors)", show_default="under the state")] = None,
+    folds: Annotated[int, typer.Option("--folds", min=2, help="parts of the problems; each is judged by the others")] = 5,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of every random draw: the same seed, the same figures")] = 0,
     format_: Format = "table",
 ) -> None:
     """Fit a predictor of the share of right solutions; figures are of problems that it did not see.

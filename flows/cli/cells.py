@@ -10,22 +10,24 @@ import typer
 from flows.cli.show import print_json
 from models.config import SandboxConfig
 
-Solutions = Annotated[Path, typer.Option("--solutions", help="S file (JSON Lines, .gz accepted)")]
+Solutions = Annotated[Path, typer.Option("--solutions", help="solutions (S file, JSON Lines, .gz accepted)")]
 Out = Annotated[Path, typer.Option("--out", help="file to write; replaced only when everything is done")]
 Runtime = Annotated[str, typer.Option("--sandbox", help="auto, docker or process")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, max=256, help="sandbox slots  [default: one a core]")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, max=256, help="sandbox slots", show_default="one a core")]
 Memory = Annotated[int, typer.Option("--memory-mib", help="memory of a cell, MiB")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="neither read nor write the store")]
 
 
 def execute(
     solutions: Solutions,
-    tests: Annotated[Path, typer.Option("--tests", help="T file")],
+    tests: Annotated[Path, typer.Option("--tests", help="tests (T file)")],
     out: Out,
-    problems: Annotated[Path | None, typer.Option("--problems", help="P file: entry points, preambles, limits")] = None,
+    problems: Annotated[Path | None, typer.Option("--problems", help="problems (P file): entry points, preambles, limits")] = None,
     sandbox: Runtime = "auto",
     workers: Workers = None,
-    timeout_s: Annotated[float, typer.Option("--timeout-s", help="CPU seconds a cell; wall max(2 x, + 0.5 s)")] = 1.0,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout-s", help="CPU seconds of a cell; on the clock twice as long, or 0.5 s more")
+    ] = 1.0,
     memory_mib: Memory = 512,
     no_cache: NoCache = False,
     only_winner: Annotated[
@@ -63,7 +65,7 @@ def execute(
 
 
 def label(
-    problems: Annotated[Path, typer.Option("--problems", help="P file with ground truth")],
+    problems: Annotated[Path, typer.Option("--problems", help="problems (P file) with ground truth")],
     solutions: Solutions,
     out: Out,
     timeout_s: Annotated[float, typer.Option("--timeout-s", help="CPU seconds of a ground-truth test")] = 3.0,

@@ -11,13 +11,15 @@ from flows.cli.show import Format, print_json, print_table
 
 def confidence(
     matrix: Matrix,
-    labels: Annotated[Path, typer.Option("--labels", help="L file")],
+    labels: Annotated[Path, typer.Option("--labels", help="labels, which solutions are right (L file)")],
     selector: Annotated[str, typer.Option("--selector", help="auto, or one name")] = "auto",
     out: Annotated[Path | None, typer.Option("--out", help="calibrator to write, JSON")] = None,
     method: Annotated[
-        Literal["posterior", "features"] | None, typer.Option("--method", help="raw score  [default: the better measured]")
+        Literal["posterior", "features"] | None, typer.Option("--method", help="raw score", show_default="the better measured")
     ] = None,
-    solutions: Annotated[Path | None, typer.Option("--solutions", help="S file, for selectors that read sources")] = None,
+    solutions: Annotated[
+        Path | None, typer.Option("--solutions", help="solutions (S file), for selectors that read sources")
+    ] = None,
     format_: Format = "table",
 ) -> None:
     """Calibrate the probability that the selected solution is right; printed figures are of problems that each fit had not seen.

@@ -16,7 +16,10 @@ app = typer.Typer(help="Schema, sizes and data of the database.", no_args_is_hel
 def upgrade(
     all_: Annotated[bool, typer.Option("--all", help="also Prefect's and MLflow's, so that no first run waits for them")] = False,
 ) -> None:
-    """Bring the schema to the one that this version writes. Example: coderm db upgrade --all"""
+    """Bring the schema to the one that this version writes.
+
+    Example: coderm db upgrade --all
+    """
     from db.schema import upgrade as upgrade_schema
     from tasks.settings import load_settings
 
@@ -34,7 +37,10 @@ def upgrade(
 def status(
     days: Annotated[int, typer.Option("--unused-days", min=1, help="what `coderm db prune` would take after so many")] = 90,
 ) -> None:
-    """The schema's revision and the newest one, every table's size, and what nobody uses. Example: coderm db status"""
+    """The schema's revision and the newest one, every table's size, and what nobody uses.
+
+    Example: coderm db status
+    """
     if not _print_schema():
         return
     from tasks.resources import open_database
@@ -107,7 +113,9 @@ def prune(
 
 @app.command("check")
 def check(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="run id, or a unique beginning of it  [default: all]")] = None,
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="run id, or a unique beginning of it", show_default="all")
+    ] = None,
 ) -> None:
     """Ask the database whether what it holds is whole: checksums, counts, references. Exit 1 with a table of what is not.
 
@@ -138,7 +146,10 @@ def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="run id, or a unique beginning of it")],
     out: Annotated[Path, typer.Option("--out", help="folder for the Parquet files")],
 ) -> None:
-    """Write a run as Parquet, one row a cell. Example: coderm db export 20261123-0045 --out cells/"""
+    """Write a run as Parquet, one row a cell.
+
+    Example: coderm db export 20261123-0045 --out cells/
+    """
     from tasks.resources import open_database
 
     with open_database() as store:

@@ -8,20 +8,22 @@ import typer
 
 from flows.cli.show import Format, print_json, print_table
 
-Matrix = Annotated[Path, typer.Option("--matrix", help="M file")]
+Matrix = Annotated[Path, typer.Option("--matrix", help="pass matrix (M file)")]
 
 
 def select(
     matrix: Matrix,
     selector: Annotated[str, typer.Option("--selector", help="auto, or names joined by commas")] = "auto",
-    labels: Annotated[Path | None, typer.Option("--labels", help="L file: adds pass@k")] = None,
-    solutions: Annotated[Path | None, typer.Option("--solutions", help="S file, for selectors that read sources")] = None,
-    tests: Annotated[Path | None, typer.Option("--tests", help="T file, for selectors that read tests")] = None,
+    labels: Annotated[Path | None, typer.Option("--labels", help="labels (L file): adds pass@k")] = None,
+    solutions: Annotated[
+        Path | None, typer.Option("--solutions", help="solutions (S file), for selectors that read sources")
+    ] = None,
+    tests: Annotated[Path | None, typer.Option("--tests", help="tests (T file), for selectors that read tests")] = None,
     k: Annotated[str, typer.Option("--k", help="k of pass@k, joined by commas")] = "1,2,10",
     compare: Annotated[
         str | None, typer.Option("--compare", help="one name: intervals, and paired differences of pass@1 to it")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="R file to write")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="ranking to write (R file)")] = None,
     calibrator: Annotated[Path | None, typer.Option("--calibrator", help="of `coderm confidence`: how sure to be")] = None,
     abstain_below: Annotated[float, typer.Option("--abstain-below", min=0, max=1, help="withhold less sure selections")] = 0,
     format_: Format = "table",
@@ -57,12 +59,12 @@ def select(
 
 def budget(
     matrix: Matrix,
-    labels: Annotated[Path, typer.Option("--labels", help="L file")],
+    labels: Annotated[Path, typer.Option("--labels", help="labels, which solutions are right (L file)")],
     selector: Annotated[str, typer.Option("--selector", help="auto, or one name")] = "auto",
     policy: Annotated[str, typer.Option("--policy", help="names joined by commas")] = "equal,greedy,greedy-gold",
     budgets: Annotated[str, typer.Option("--budgets", help="average tests a problem, joined by commas")] = "1,2,4,8,16,32,64",
     orders: Annotated[int, typer.Option("--orders", min=1, help="random orders of the tests")] = 100,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of every random draw: the same seed, the same figures")] = 0,
     format_: Format = "table",
 ) -> None:
     """Replay a stored matrix under test budgets: accuracy against average tests for every policy.

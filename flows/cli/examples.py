@@ -10,9 +10,11 @@ from flows.cli.show import print_json
 
 
 def examples(
-    problems: Annotated[Path, typer.Option("--problems", help="P file")],
+    problems: Annotated[Path, typer.Option("--problems", help="problems (P file)")],
     out: Out,
-    tests: Annotated[Path | None, typer.Option("--tests", help="T file of generated tests, which then follow the examples")] = None,
+    tests: Annotated[
+        Path | None, typer.Option("--tests", help="tests (T file) of generated tests, which then follow the examples")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="run them on the references too, and name those that fail")] = False,
     sandbox: Runtime = "auto",
     workers: Workers = None,

@@ -43,13 +43,16 @@ def _say(text: str) -> None:
 
 @sandbox_app.command("build")
 def build(
-    base: Annotated[str | None, typer.Option("--base", help="base image  [default: a local one, a pull, debootstrap]")] = None,
+    base: Annotated[str | None, typer.Option("--base", help="base image", show_default="a local one, a pull, debootstrap")] = None,
     packages: Annotated[
         str | None, typer.Option("--packages", help="what programs may import: names joined by commas, versions allowed")
     ] = None,
     if_engine: Annotated[bool, typer.Option("--if-engine", help="do nothing, and say so, where no engine answers")] = False,
 ) -> None:
-    """Build the sandbox image. Example: coderm sandbox build --packages numpy,scipy"""
+    """Build the sandbox image.
+
+    Example: coderm sandbox build --packages numpy,scipy
+    """
     from sandbox.image import build_image, engine_answers
     from sandbox.image_packages import package_names
     from tasks.settings import load_settings
@@ -66,7 +69,10 @@ def build(
 
 @sandbox_app.command("prune")
 def prune() -> None:
-    """Remove containers that a killed run left behind. Example: coderm sandbox prune"""
+    """Remove containers that a killed run left behind.
+
+    Example: coderm sandbox prune
+    """
     from contextlib import closing
 
     from sandbox import docker_runtime
@@ -81,9 +87,14 @@ def work(
     shards: Annotated[Path, typer.Option("--shards", help="file of shards (models/cell_shard.py), one JSON object a line")],
     out: Annotated[Path, typer.Option("--out", help="file of results; replaced only when everything is done")],
     sandbox: Annotated[str, typer.Option("--sandbox", help="auto, docker or process")] = "docker",
-    workers: Annotated[int | None, typer.Option("--workers", min=1, max=256, help="sandbox slots  [default: one a core]")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, max=256, help="sandbox slots", show_default="one a core")
+    ] = None,
 ) -> None:
-    """Run shards of cells on this machine's own slots. Example: coderm sandbox work --shards part3.jsonl --out done3.jsonl"""
+    """Run shards of cells on this machine's own slots.
+
+    Example: coderm sandbox work --shards part3.jsonl --out done3.jsonl
+    """
     from flows.cli.cells import sandbox_config
     from models.types import Limits
     from tasks.execute_shards import execute_shards

@@ -35,13 +35,13 @@ def regression(
 
 
 def power(
-    matrix: Annotated[Path, typer.Option("--matrix", help="M file")],
-    labels: Annotated[Path, typer.Option("--labels", help="L file")],
+    matrix: Annotated[Path, typer.Option("--matrix", help="pass matrix (M file)")],
+    labels: Annotated[Path, typer.Option("--labels", help="labels, which solutions are right (L file)")],
     selector: Annotated[str, typer.Option("--selector", help="auto, or one name")] = "auto",
     drops: Annotated[str, typer.Option("--drops", help="points of accuracy, joined by commas")] = "1,2,5,10",
     nights: Annotated[int, typer.Option("--nights", min=1, help="looks at one baseline")] = 100,
     sequences: Annotated[int, typer.Option("--sequences", min=1, help="fake baselines, each with its nights")] = 2000,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of every random draw: the same seed, the same figures")] = 0,
     format_: Format = "table",
 ) -> None:
     """How often noise raises an alarm, and how many problems show a drop: fake nights resampled from a recorded matrix.
@@ -72,8 +72,8 @@ def power(
 
 
 def serve(
-    file: Annotated[Path | None, typer.Option("--file", help="deployments  [default: infra/prefect.yaml]")] = None,
-    only: Annotated[list[str] | None, typer.Option("--only", help="names of deployments, repeatable  [default: all]")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="deployments", show_default="infra/prefect.yaml")] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="names of deployments, repeatable", show_default="all")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="runs at once in this process")] = 2,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="make limits, work pools and automations for workers, then leave")

@@ -12,9 +12,11 @@ from flows.cli.show import Format, print_json, print_table
 
 def quality(
     matrix: Matrix,
-    labels: Annotated[Path, typer.Option("--labels", help="L file")],
-    problems: Annotated[Path | None, typer.Option("--problems", help="P file: runs the tests on the references in it")] = None,
-    tests: Annotated[Path | None, typer.Option("--tests", help="T file of the matrix; goes with --problems")] = None,
+    labels: Annotated[Path, typer.Option("--labels", help="labels, which solutions are right (L file)")],
+    problems: Annotated[
+        Path | None, typer.Option("--problems", help="problems (P file): runs the tests on the references in it")
+    ] = None,
+    tests: Annotated[Path | None, typer.Option("--tests", help="tests (T file) of the matrix; goes with --problems")] = None,
     mutants: Annotated[int, typer.Option("--mutants", min=0, help="small wrong versions of each reference, to be killed")] = 0,
     sandbox: Runtime = "auto",
     workers: Workers = None,
@@ -23,7 +25,9 @@ def quality(
     no_cache: NoCache = False,
     format_: Format = "table",
 ) -> None:
-    """Measure the tests: accuracy, F1, FAR, FRR in both conventions, fidelity, Top-1, good and bad tests, errors, mutants killed.
+    """Measure how good the tests are as judges of solutions: false alarms, misses, errors, mutants killed.
+
+    Accuracy, F1, FAR and FRR in both conventions (README.md), fidelity, Top-1, shares of good and bad tests.
 
     Example: coderm quality --matrix M.jsonl --labels L.jsonl --problems P.jsonl --tests T.jsonl --mutants 20
     """

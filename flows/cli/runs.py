@@ -19,7 +19,10 @@ def list_runs(
     limit: Annotated[int, typer.Option("--limit", min=1, help="newest so many")] = 20,
     format_: Format = "table",
 ) -> None:
-    """List runs, newest first. Example: coderm runs list --limit 5"""
+    """List runs, newest first.
+
+    Example: coderm runs list --limit 5
+    """
     from tasks.resources import open_database
 
     with open_database() as store:
@@ -113,7 +116,10 @@ def _short(value: object) -> object:
 
 @app.command("prune")
 def prune(keep: Annotated[int, typer.Option("--keep", min=0, help="newest runs that stay")]) -> None:
-    """Delete all but the newest runs, with their reports and Data Docs; known cells stay. Example: coderm runs prune --keep 30"""
+    """Delete all but the newest runs, with their reports and Data Docs; known cells stay.
+
+    Example: coderm runs prune --keep 30
+    """
     from models.retention import Retention
     from tasks.resources import open_database
     from tasks.run_files import delete_unused
@@ -158,8 +164,13 @@ def cell(
         typer.echo(f"── {title}\n{text}\n")
 
 
-def report(run: RunId, out: Annotated[Path | None, typer.Option("--out", help="file  [default: under the state]")] = None) -> None:
-    """Write one self-contained HTML page of a run. Example: coderm report 20261123-0045 --out report.html"""
+def report(
+    run: RunId, out: Annotated[Path | None, typer.Option("--out", help="file", show_default="under the state")] = None
+) -> None:
+    """Write one self-contained HTML page of a run.
+
+    Example: coderm report 20261123-0045 --out report.html
+    """
     from tasks.report import write_report
     from tasks.resources import open_database
     from tasks.run_files import report_path

@@ -13,7 +13,7 @@ SandboxOption = Annotated[str, typer.Option("--sandbox", help="auto, docker or p
 
 
 def demo(sandbox: SandboxOption = "auto") -> None:
-    """The main job on the benchmark that ships with the project: no GPU, no server, no network.
+    """Run everything once on the benchmark that ships with the project: no GPU, no server, no network.
 
     Example: coderm demo
     """
@@ -29,7 +29,7 @@ def run(
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY.SUB=VALUE", help="override one value, repeatable")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print cells, tokens, hours and disk; run nothing")] = False,
 ) -> None:
-    """The same flow for any benchmark, policy model and reward-model version.
+    """Run a benchmark from a TOML file: sample solutions and tests, execute, select, measure, store, report.
 
     Example: coderm run nightly.toml --set sandbox.workers=8 --set budget.policy=greedy
     Example: coderm run nightly.toml --set policy.type=openai --set policy.model=my/policy --dry-run

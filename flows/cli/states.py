@@ -13,7 +13,9 @@ def states(
     out: Annotated[Path, typer.Option("--out", help="safetensors file, for coderm calibrate difficulty --states")],
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY.SUB=VALUE", help="override one value, repeatable")] = None,
 ) -> None:
-    """Hidden states of the last prompt token: every layer by transformers, the last one by a vLLM pooling engine.
+    """Write what the policy model computes of each statement, for `coderm calibrate difficulty --type probe`.
+
+    Hidden states of the last prompt token: every layer with transformers, the last one with vLLM.
 
     Example: coderm states nightly.toml --set policy.type=transformers --out states.safetensors
     """

@@ -16,7 +16,10 @@ Reference = Annotated[str, typer.Argument(metavar="VERSION", help="champion, cha
 
 @app.command("list")
 def list_(format_: Format = "table") -> None:
-    """List versions, newest first. Example: coderm models list"""
+    """List versions, newest first.
+
+    Example: coderm models list
+    """
     from tasks.model_registry import all_versions
 
     found = all_versions()
@@ -33,7 +36,7 @@ def list_(format_: Format = "table") -> None:
 def register(
     run: Annotated[str, typer.Argument(metavar="RUN", help="run id, or a unique beginning of it")],
     selector: Annotated[
-        str | None, typer.Option("--selector", help="one of the run's rules  [default: b4, else its first]")
+        str | None, typer.Option("--selector", help="one of the run's rules", show_default="b4-outputs, else its first")
     ] = None,
     probe: Annotated[Path | None, typer.Option("--probe", help="weights of the difficulty probe")] = None,
 ) -> None:
@@ -50,7 +53,10 @@ def register(
 
 @app.command("show")
 def show(version: Reference, format_: Format = "table") -> None:
-    """Show a version: what it is made of, its runs, its tags. Example: coderm models show champion"""
+    """Show a version: what it is made of, its runs, its tags.
+
+    Example: coderm models show champion
+    """
     from tasks.model_registry import show_version
 
     found = show_version(version)
@@ -91,7 +97,7 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="champion, challenger, a version's number, RUN, or RUN:SELECTOR")],
     b: Annotated[str, typer.Argument(metavar="B", help="the same")],
     benchmark: Annotated[
-        list[str] | None, typer.Option("--benchmark", help="only this one, repeatable  [default: all of both]")
+        list[str] | None, typer.Option("--benchmark", help="only this one, repeatable", show_default="all of both")
     ] = None,
     margin: Annotated[float, typer.Option("--margin", min=0, help="share of problems that still counts as not worse")] = 0.01,
     format_: Format = "table",
