@@ -1,4 +1,4 @@
-"""Every command says what it is for, shows an example and explains its options; every example of the help and README is understood."""
+"""Every command says what it is for, shows an example and explains its options; examples of the help and README are understood."""
 
 from __future__ import annotations
 
