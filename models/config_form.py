@@ -41,10 +41,11 @@ def _places_tabs_and_choices(schema: dict[str, Any]) -> None:
 
 
 class Config(BaseModel):
-    """Base of every configuration class: frozen, and unknown keys are refused."""
+    """Base of every configuration class: frozen; unknown keys, infinite and undefined numbers are refused."""
 
     model_config = ConfigDict(
         extra="forbid",
+        allow_inf_nan=False,
         frozen=True,
         field_title_generator=_field_title,
         model_title_generator=_class_title,

@@ -35,8 +35,8 @@ def read_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; expected a readable TOML file") from None
     except UnicodeDecodeError as error:
-        line_number = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}:{line_number}: expected UTF-8, found byte 0x{error.object[error.start]:02x}") from None
+        before = error.object[: error.start].count(b"\n")
+        raise InputError(f"{path}:{before + 1}: expected UTF-8, found byte 0x{error.object[error.start]:02x}") from None
     except tomllib.TOMLDecodeError as error:
         line = LINE.search(str(error))
         raise InputError(f"{path}:{line[1]}: not TOML: {error}" if line else f"{path}: not TOML: {error}") from None

@@ -114,17 +114,29 @@ def unknown_variables() -> list[str]:
 
 
 def _env_file() -> Mapping[str, str | None]:
-    """Names in small letters."""
-    return DotEnvSettingsSource(Settings, env_file=ENV_FILE).env_vars
+    """Names in small letters. Raises InputError for a file in another encoding."""
+    try:
+        return DotEnvSettingsSource(Settings, env_file=ENV_FILE).env_vars
+    except UnicodeDecodeError as error:
+        raise _not_utf8(error) from None
+
+
+def _not_utf8(error: UnicodeDecodeError) -> InputError:
+    return InputError(f"{ENV_FILE}: expected UTF-8, found byte 0x{error.object[error.start]:02x} at offset {error.start}")
 
 
 def load_settings() -> Settings:
-    """Read the environment. Raises InputError that names the variable."""
+    """Read the environment. Raises InputError that names the variable, or the ``.env`` that cannot be read."""
     try:
-        return Settings()
+        settings = Settings()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(error) from None
     except ValidationError as error:
         fault = first_fault(error)
-        raise InputError(f"environment variable CODERM_{str(fault.place[0]).upper()}: {fault.expected}") from None
+        raise InputError(f"environment variable {PREFIX}{str(fault.place[0]).upper()}: {fault.expected}") from None
+    if wrong := next((p for p in (settings.root, *settings.root.parents) if p.exists() and not p.is_dir()), None):
+        raise InputError(f"environment variable {PREFIX}HOME: {wrong} is a file; expected a folder")
+    return settings
 
 
 def default_environment(variables: Mapping[str, str]) -> None:

@@ -82,3 +82,19 @@ def test_what_is_right_is_read_and_has_a_line(tmp_path: Path) -> None:
     assert isinstance(read_config(path), RunConfig)
     places = [("selectors", 1), ("policy", "model"), ("policy", "sampling", "temperature"), ("tests", "gone"), ("gone",)]
     assert [line_of(TEXT, place) for place in places] == [2, 12, 15, 16, None]
+
+
+def test_what_cannot_be_read_and_what_is_no_number_is_one_line(tmp_path: Path) -> None:
+    for content, said in (
+        (b"a = 1\n\xff\xfe", "FILE:2: expected UTF-8, found byte 0xff"),
+        (None, "FILE: No such file or directory; "),
+    ):
+        path = tmp_path / "bytes.toml"
+        path.unlink(missing_ok=True)
+        if content:
+            path.write_bytes(content)
+        with pytest.raises(InputError) as caught:
+            read_config(path)
+        assert str(caught.value).replace(str(path), "FILE").startswith(said)
+    for value in ("inf", "nan"):
+        assert "'budget.mean_tests': expected a finite number" in refused(tmp_path, TEXT, f"budget.mean_tests={value}")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.settings import unknown_variables
+from models.errors import InputError
+from tasks.settings import load_settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +27,19 @@ def test_a_slip_is_named_with_what_was_meant(monkeypatch: pytest.MonkeyPatch) ->
         f"environment: CODERM_QQ {no_effect}",
         f".env: CODERM_SANDBOX_WORKER {no_effect}; did you mean CODERM_SANDBOX_WORKERS?",
     ]
+
+
+def test_a_home_that_is_a_file_and_an_env_file_in_another_encoding_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CODERM_HOME", str(tmp_path / "file" / "state"))
+    with pytest.raises(InputError, match=r"variable CODERM_HOME: .*/file is a file; expected a folder"):
+        load_settings()
+    Path(".env").write_bytes("CODERM_HOME=é".encode("utf-16"))
+    for read in (load_settings, unknown_variables):
+        with pytest.raises(InputError, match=r"\.env: expected UTF-8, found byte 0xff at offset 0"):
+            read()
 
 
 def test_every_variable_that_this_project_names_is_known(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
