@@ -74,10 +74,15 @@ def standard_streams() -> None:
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)
-    same = {"encoding": "utf-8", "newline": "\n", "closefd": False}  # as Python itself opens them: "\r" stays where it is
-    sys.stdin = open(0, errors="surrogateescape", **same)  # type: ignore[call-overload]  # noqa: SIM115
-    sys.stdout = open(1, "w", **same)  # type: ignore[call-overload]  # noqa: SIM115
-    sys.stderr = open(2, "w", errors="backslashreplace", **same)  # type: ignore[call-overload]  # noqa: SIM115
+    _text_streams()
+
+
+def _text_streams() -> None:
+    """As Python itself opens them: "\r" stays where it is. A stream remembers whether it can seek, so one for each descriptor."""
+    same = {"encoding": "utf-8", "newline": "\n", "closefd": False}
+    sys.stdin = sys.__stdin__ = open(0, errors="surrogateescape", **same)  # type: ignore[call-overload, misc]  # noqa: SIM115
+    sys.stdout = sys.__stdout__ = open(1, "w", **same)  # type: ignore[call-overload, misc]  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", errors="backslashreplace", **same)  # type: ignore[call-overload, misc]  # noqa: SIM115
 
 
 def guest_names() -> tuple[str, ...]:
@@ -143,6 +148,7 @@ def _run_program(spec: Spec, nonce: bytes, channel: int) -> int:
         letter = report.MEMORY if error.memory else report.BAD_SOLUTION
         os.write(channel, report.compose(nonce, letter, f"solution: {error}"))
         return 0
+    _text_streams()
     main = _main_module(spec)
     try:
         exec(code, main.__dict__)
@@ -177,8 +183,10 @@ def _exit_status(error: SystemExit) -> int:
 
 
 def _leave(status: int) -> int:
-    """What the interpreter does at its end: other threads, exit handlers, flush."""
+    """What the interpreter does at its end: other threads, exit handlers, flush, also of what names of the program still hold."""
     import atexit
+    import contextlib
+    import io
     import threading
 
     threading._shutdown()  # type: ignore[attr-defined]
@@ -187,7 +195,12 @@ def _leave(status: int) -> int:
         if not getattr(sys.stdout, "closed", sys.stdout is None):
             sys.stdout.flush()
     except (OSError, ValueError, AttributeError):
-        return status or 120  # what Python answers when the last flush fails
+        status = status or 120  # what Python answers when the last flush fails
+    for value in [*vars(sys.modules.get("__main__", sys)).values(), sys.__stdout__]:
+        with contextlib.suppress(Exception):
+            stream = getattr(value, "__self__", value)
+            if isinstance(stream, io.IOBase) and not stream.closed:
+                stream.flush()
     return status
 
 

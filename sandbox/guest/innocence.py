@@ -89,7 +89,7 @@ class _Reader:
         self.scaling = judging.scaling(tree)
         self.functions = {n.name for n in self.nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
         self.sources = {str(n.module) for n in self.nodes if isinstance(n, ast.ImportFrom)}
-        self.members = {a.asname or a.name for n in self.nodes if isinstance(n, ast.ImportFrom) for a in n.names}
+        self.members = {name for n in self.nodes if isinstance(n, ast.ImportFrom) for name in judging.bound_names(n)}
         stores = [n for n in self.nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
         self.fields = {n.attr for n in stores if isinstance(n.value, ast.Name) and n.value.id in ("self", "cls")}
         self.fields |= {name for n in self.nodes if isinstance(n, ast.ClassDef) for s in n.body for name in _assigned(s)}
@@ -211,7 +211,7 @@ class _Reader:
     @staticmethod
     def _harmless_member(module: str, name: str) -> bool:
         if name == "*":
-            return module in ("typing", "math")
+            return bool(judging.starred(module))
         if module == "__future__":
             return True
         return offers(module, name) and name not in DENIED_NAMES and f"{module}.{name}" not in MEMBERS

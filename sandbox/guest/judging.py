@@ -12,9 +12,13 @@ may not swallow what the block raises: it could be the assertion. What single ex
 from __future__ import annotations
 
 import ast
+import functools
+import importlib
+import types
 from collections import Counter
 from typing import Dict, Tuple  # noqa: UP035
 
+from sandbox.guest.allowed import MODULES, UNSTEADY
 from sandbox.guest.membership import Function, nothing, plain_membership
 from sandbox.guest.relations import (
     by_kind,
@@ -49,6 +53,16 @@ FALLBACK = "__getattr__"
 Operators = Tuple[type[ast.cmpop], ...]  # noqa: UP006
 
 
+@functools.lru_cache(maxsize=64)
+def starred(module: str) -> frozenset[str]:
+    """What ``from module import *`` binds, for a module of which every member may be used and none is a module."""
+    if module not in MODULES | UNSTEADY or module == "__future__":
+        return frozenset()
+    loaded = importlib.import_module(module)
+    names = getattr(loaded, "__all__", [name for name in vars(loaded) if name[:1] != "_"])
+    return frozenset() if any(isinstance(getattr(loaded, name), types.ModuleType) for name in names) else frozenset(names)
+
+
 def bound_names(node: ast.AST) -> list[str]:
     """Names that one node of a source binds, in whatever way."""
     kind = type(node).__name__
@@ -57,6 +71,8 @@ def bound_names(node: ast.AST) -> list[str]:
         return [name] if name else []
     if isinstance(node, ast.Name):
         return [] if isinstance(node.ctx, ast.Load) else [node.id]
+    if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+        return sorted(starred(str(node.module))) or ["*"]
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return [alias.asname or alias.name.split(".")[0] for alias in node.names]
     return [node.arg] if isinstance(node, ast.arg) else []
