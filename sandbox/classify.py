@@ -70,7 +70,7 @@ def _function(seen: Evidence) -> Verdict:
         return Verdict.TAMPERED
     if seen.letter == report.NOTHING or seen.status != 0:
         return Verdict.CRASHED
-    return _BY_LETTER[seen.letter]
+    return _BY_LETTER.get(seen.letter, Verdict.TAMPERED)
 
 
 def _program(seen: Evidence, expected_output: str) -> Verdict:

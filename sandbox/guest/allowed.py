@@ -49,11 +49,13 @@ DENIED_NAMES = frozenset(
         "exec eval compile globals locals delattr open breakpoint help memoryview "
         "attrgetter methodcaller get_type_hints GeneratorExit BaseException "
         "BaseExceptionGroup license credits copyright solution your_module generated_test unittest make_dataclass "
-        "update_wrapper singledispatch singledispatchmethod setcontext Formatter "
+        "update_wrapper singledispatch singledispatchmethod setcontext Formatter ForwardRef "
         "_is_protocol _is_runtime_protocol EnumMeta EnumType NamedTupleMeta get_origin global_enum dispatch_table"
     ).split()
 )
-NAMES_IN_PLACE = frozenset("type object getattr setattr vars dir id wraps contextmanager asynccontextmanager ABCMeta".split())
+NAMES_IN_PLACE = frozenset(
+    "type object getattr setattr vars dir id wraps contextmanager asynccontextmanager ABCMeta dataclass localcontext".split()
+)
 """Denied too, except in the plain use that ``_in_place`` knows."""
 DENIED_ATTRIBUTES = frozenset(
     (
@@ -62,15 +64,20 @@ DENIED_ATTRIBUTES = frozenset(
         "update_wrapper ForwardRef sys os builtins get_stack print_stack get_coro get_loop findCaller makeRecord singledispatch "
         "singledispatchmethod setcontext Protocol Formatter vformat get_field "
         "buffer detach raw _is_protocol _is_runtime_protocol EnumMeta EnumType NamedTupleMeta get_origin global_enum "
-        "dispatch_table _convert_ _create_ _inst copy_with"
+        "dispatch_table _convert_ _create_ _inst copy_with _evaluate global_enum_repr _loop _get_loop "
+        "_outcome _type_equality_funcs addTypeEqualityFunc failureException configure_mock mock_add_spec attach_mock _call_matcher"
     ).split()
 )
 OWN_FIELDS = frozenset("buffer raw modules detach builtins format".split())
 """Words that are looked at when the call comes: fields and methods of the solution's own, none of the library's (``guards``)."""
+HOOKS = frozenset("from_float from_decimal _richcmp _numerator _denominator _UserList__cast __cast".split())
+"""Methods that classes of the library hand what is expected to, and what they reckon with: not to be set on such objects."""
+OF_LOGGING = frozenset("handlers formatter setFormatter".split())
+"""Lead from the module to formats that look into values."""
 READABLE = frozenset("__name__ __class__ __doc__ __dict__ __qualname__".split())
 MODULE_NAMES = frozenset("__all__ __version__ __author__ __slots__ __hash__".split())
 """Special names that a source may set."""
-TRUSTED_NAMES = frozenset("isinstance type any all zip getattr setattr vars object super self cls NotImplemented".split())
+TRUSTED_NAMES = frozenset("isinstance type any all zip abs getattr setattr vars object super self cls NotImplemented".split())
 """Names that the forms of ``judging`` rely on: a source that binds them is not read."""
 PLAIN_METHODS = frozenset(
     (

@@ -143,7 +143,7 @@ def _surroundings(spec: Spec) -> None:
 def _run_program(spec: Spec, nonce: bytes, channel: int) -> int:
     """A stdin program as Python itself runs it: ``__main__``, exit handlers, status. Evidence is its output and its status."""
     try:
-        code = program.unmarshal(spec.solution) or program.compile_alone(spec.solution, "<solution>")
+        code = program.solution_code(spec.solution)
     except program.Uncompilable as error:
         letter = report.MEMORY if error.memory else report.BAD_SOLUTION
         os.write(channel, report.compose(nonce, letter, f"solution: {error}"))

@@ -14,13 +14,18 @@ import ast
 import builtins
 import enum
 import types
+from collections import UserList
+from fractions import Fraction
 from typing import Any
 
-from sandbox.guest.allowed import DENIED_ATTRIBUTES, OWN_FIELDS
-from sandbox.guest.innocence import READABLE_SPECIAL, is_dunder, plain_template
+from sandbox.guest.allowed import DENIED_ATTRIBUTES, OF_LOGGING, OWN_FIELDS
+from sandbox.guest.formats import plain_template
+from sandbox.guest.innocence import READABLE_SPECIAL, is_dunder
+from sandbox.guest.sharing import Questions
 
-_REFUSED = DENIED_ATTRIBUTES | {"format", "wraps", "contextmanager", "asynccontextmanager", "register"}
+_REFUSED = DENIED_ATTRIBUTES | OF_LOGGING | {"format", "wraps", "contextmanager", "asynccontextmanager", "register"}
 _get, _set, _type, _vars = getattr, setattr, type, vars
+TEST_MODULE = "generated_test"
 GUARDED = frozenset(("getattr", "setattr", "type", "vars"))
 _AS_CALL = {"__class__": "type", "__dict__": "vars"}
 LOOKED_UP = frozenset(_AS_CALL) | OWN_FIELDS
@@ -84,8 +89,8 @@ def _template(text: str) -> Any:
     return text.format
 
 
-def names(module: str) -> dict[str, Any]:
-    """The built-in names for a solution whose module has this name."""
+def names(module: str, questions: Questions) -> dict[str, Any]:
+    """The built-in names for a solution whose module has this name. ``questions``: of its cell."""
 
     def own(cls: Any) -> bool:
         return bool(_type.__getattribute__(cls, "__module__") == module)
@@ -100,7 +105,9 @@ def names(module: str) -> dict[str, Any]:
         if isinstance(obj, types.ModuleType) or (isinstance(obj, _type) and not own(obj)):
             raise TypeError("what a class of the library holds is not looked up here")
         names = _vars(obj)
-        return names if isinstance(obj, _type) or own(_type(obj)) else dict(names)
+        theirs = not isinstance(obj, (Fraction, UserList)) and _type(obj).__module__ in (module, TEST_MODULE)
+        questions.apart(obj)
+        return names if isinstance(obj, _type) or theirs else dict(names)
 
     def own_field(obj: Any, name: str, *default: Any) -> Any:
         kinds = _type.mro(_type(obj)) if not isinstance(obj, _type) else _type.mro(obj)
@@ -116,13 +123,13 @@ def names(module: str) -> dict[str, Any]:
         known = type(name) is str and (name in READABLE_SPECIAL if is_dunder(name) else name not in _REFUSED)
         if not known or isinstance(obj, types.ModuleType):
             raise AttributeError(f"{name!r} is not looked up here")
-        return _get(obj, name, *default)
+        return _get(questions.apart(obj) if is_dunder(name) else obj, name, *default)
 
     def guarded_set(obj: Any, name: Any, value: Any) -> None:
         cls = obj if isinstance(obj, type) else type(obj)
         if type(name) is not str or is_dunder(name) or name in _REFUSED or not own(cls):
             raise AttributeError(f"{name!r} is not set here")
-        _set(obj, name, value)
+        _set(questions.own(obj, name), name, value)
 
     raw = {name: vars(builtins)[name] for name in ("__import__", "__build_class__")}
     return _Builtins(raw, getattr=guarded_get, setattr=guarded_set, type=guarded_type, vars=guarded_vars)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import string
 import types
 
 from sandbox.guest import judging, relations
@@ -25,6 +24,7 @@ from sandbox.guest.allowed import (
     MODULES,
     NAMES_IN_PLACE,
     NODE_FIELDS,
+    OF_LOGGING,
     OWN_FIELDS,
     PLAIN_METHODS,
     READABLE,
@@ -32,8 +32,10 @@ from sandbox.guest.allowed import (
     TRUSTED_NAMES,
     UNSTEADY,
 )
+from sandbox.guest.formats import entered, plain_template
 
 _OFFERED = {name: frozenset(words.split()) for name, words in MEMBERS.items()}
+_ATTRIBUTES_IN_PLACE = NAMES_IN_PLACE - frozenset(("type", "object", "vars", "dir", "id")) | {"__setattr__"}
 READABLE_SPECIAL = READABLE | PLAIN_METHODS | judging.METHODS | {"__init_subclass__"}
 
 
@@ -103,6 +105,7 @@ class _Reader:
         self.aliases = {id(part) for s in statements if judging.alias(s) for part in (s.targets[0], s.value)}
         self.abstract = any(name in self.modules.values() or name in self.sources for name in ("abc", "numbers", "collections.abc"))
         self.abstract |= "Protocol" in self.members
+        self.logs = "logging" in self.modules.values() or "logging" in self.sources
 
     def clean(self) -> bool:
         return all(self._harmless(node) for node in self.nodes)
@@ -124,10 +127,11 @@ class _Reader:
                 places.update((id(node.func), id(node.func.value)))
             elif isinstance(node, ast.ClassDef):
                 places.update(id(b) for b in node.bases if len(node.bases) == 1 and isinstance(b, ast.Name) and b.id == "object")
+                places.update(id(item.func if isinstance(item, ast.Call) else item) for item in node.decorator_list)
                 places.update(id(k.value) for k in node.keywords if k.arg == "metaclass" and _words(k.value) & {"ABCMeta"})
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 places.update(id(part) for item in node.decorator_list for part in self._decorator(item, node))
-        return places
+        return places | set(map(id, entered(self.nodes)))
 
     @staticmethod
     def _sets_own(call: ast.Call, function: ast.Attribute) -> bool:
@@ -194,7 +198,7 @@ class _Reader:
         if isinstance(node, ast.ClassDef):
             return all(self._class_name(statement) for statement in node.body)
         if isinstance(node, ast.ImportFrom):
-            renamed = any(alias.asname and alias.name in TEMPLATES | {"Protocol"} for alias in node.names)
+            renamed = any(alias.asname and alias.name in TEMPLATES | NAMES_IN_PLACE | {"Protocol"} for alias in node.names)
             return not renamed and all(self._harmless_member(str(node.module), alias.name) for alias in node.names)
         if isinstance(node, (ast.Global, ast.Nonlocal)):
             return not any(is_dunder(name) for name in node.names)
@@ -214,7 +218,11 @@ class _Reader:
             return bool(judging.starred(module))
         if module == "__future__":
             return True
-        return offers(module, name) and name not in DENIED_NAMES and f"{module}.{name}" not in MEMBERS
+        return (
+            offers(module, name)
+            and name not in DENIED_NAMES | (DENIED_ATTRIBUTES - {"Protocol"})
+            and f"{module}.{name}" not in MEMBERS
+        )
 
     def _harmless_name(self, node: ast.Name) -> bool:
         loaded = isinstance(node.ctx, ast.Load)
@@ -248,10 +256,10 @@ class _Reader:
         if not isinstance(node.ctx, ast.Load):
             denied = is_dunder(node.attr) or node.attr in DENIED_ATTRIBUTES - OWN_FIELDS or id(node) in self.read_too
             return not denied and self._own_object(node)
-        if node.attr in ("wraps", "contextmanager", "asynccontextmanager", "ABCMeta", "__setattr__"):
+        if node.attr in _ATTRIBUTES_IN_PLACE:
             return id(node) in self.in_place
-        if node.attr == "register":  # of an abstract class: its instances would no longer be its own
-            return not self.abstract
+        if node.attr == "register" or node.attr in OF_LOGGING:  # an abstract class's: its instances would no longer be its own
+            return not (self.abstract if node.attr == "register" else self.logs)
         if node.attr == "format" and isinstance(node.value, ast.Constant):
             return not isinstance(node.value.value, str) or plain_template(node.value.value)
         return node.attr in OWN_FIELDS or self._readable(node.attr)
@@ -284,16 +292,3 @@ def _assigned(statement: ast.stmt) -> list[str]:
 
 def _words(node: ast.AST) -> set[str]:
     return {str(getattr(n, "id", getattr(n, "attr", ""))) for n in ast.walk(node)}
-
-
-def plain_template(text: str) -> bool:
-    """A text for ``format`` whose fields, and those in their specifications, look at no attribute that code could not."""
-    try:
-        parts = [(field or "", spec or "") for _, field, spec, _ in string.Formatter().parse(text)]
-    except ValueError:
-        return True
-    if not all(plain_template(spec) for _, spec in parts if "{" in spec):
-        return False
-    fields = [field for field, _ in parts]
-    words = {word for field in fields for word in field.replace("[", ".").replace("]", ".").split(".")}
-    return not words & DENIED_ATTRIBUTES and not any(word.startswith("__") for word in words)

@@ -14,7 +14,7 @@ import unittest
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.guest import guards, library, program, report
+from sandbox.guest import classes, guards, library, program, report, sharing
 
 DEFERRED = 0x20 | 0x80 | 0x200
 """Flags of generators, coroutines and both at once (``inspect``, which is not loaded for three numbers)."""
@@ -157,11 +157,21 @@ def _sets_equal(case: unittest.TestCase, first: Any, second: Any, msg: Any = Non
     compare(case, *sets, msg)
 
 
-def replaced(classes: list[type[unittest.TestCase]]) -> bool:
-    """A decorator of the solution stands in the place of a test method."""
+def replaced(classes: list[type[unittest.TestCase]], test: types.CodeType) -> bool:
+    """A decorator of the solution stands in the place of a test method, or has taken it away.
+
+    ``test``: the byte code, whose classes say which methods there were.
+    """
     names = ((cls, name) for cls in classes for name in unittest.defaultTestLoader.getTestCaseNames(cls))
-    codes = (_code(cls, name) for cls, name in names)
-    return any(code is not None and code.co_filename == "<solution>" for code in codes)
+    codes = [_code(cls, name) for cls, name in names]
+    return any(code is None or code.co_filename == "<solution>" for code in codes) or any(
+        inner.co_name.startswith("test") and inner.co_filename == "<test>" and not callable(getattr(cls, inner.co_name, None))
+        for cls in classes
+        for body in test.co_consts
+        if isinstance(body, types.CodeType) and body.co_name == cls.__name__
+        for inner in body.co_consts
+        if isinstance(inner, types.CodeType)
+    )
 
 
 def blame(error: BaseException) -> str:
@@ -176,7 +186,7 @@ def blame(error: BaseException) -> str:
 def judge(solution: str | bytes, test: str | bytes, entry_point: str | None) -> tuple[str, str]:
     """(letter, detail) of one function cell. Runs untrusted code: call it in a process that is thrown away."""
     try:
-        code = program.unmarshal(solution) or program.compile_alone(solution, "<solution>")
+        code = program.solution_code(solution, shared=True)
     except program.Uncompilable as error:
         return (report.MEMORY if error.memory else report.BAD_SOLUTION), f"solution: {error}"
     try:
@@ -186,16 +196,19 @@ def judge(solution: str | bytes, test: str | bytes, entry_point: str | None) -> 
     innocent = program.shown(solution) & program.INNOCENT  # of another one no pass stands: it runs in Python as it is
     if innocent:
         guards.plain_enums()
-    shared = library.picture()
+    shared, questions, made = library.picture(), sharing.Questions("solution"), classes.Classes("solution")
     try:
         looks_up = innocent and guards.GUARDED & set(program.mentioned(code))
-        module = program.load_solution(code, entry_point, guards.names("solution") if looks_up else None)
+        names = {**questions.names(), **({"__builtins__": guards.names("solution", questions)} if looks_up else {})}
+        module = program.load_solution(code, entry_point, names)
     except BaseException as error:
         return (report.MEMORY if isinstance(error, MemoryError) else report.ERROR), "loading the solution: " + describe(error)
     try:
         letter, detail = run_test(test_code, module, entry_point, together=True)
     except BaseException as error:
         return blame(error), describe(error)
+    if questions.refused or made.look():
+        return report.GARBLED, "the solution reached for what is not its own"
     return (report.GARBLED, "the shared library was changed") if library.changed(shared) else (letter, detail)
 
 
@@ -219,7 +232,7 @@ def run_test(test: program.TestCode, module: Any, entry_point: str | None, *, to
     if tally is not None and tally.letter != report.PASSED:
         return tally.letter, tally.first or "no test ran that was not skipped"
     held += program.ticks(namespace) + (tally.held if tally else 0)
-    if together and (replaced(classes) or program.misses(namespace) > (tally.expected if tally else 0)):
+    if together and (replaced(classes, code) or program.misses(namespace) > (tally.expected if tally else 0)):
         return report.GARBLED, "an assertion of the test did not hold, or never ran, and the solution kept it quiet"
     return (report.PASSED, "") if held else (report.BAD_TEST, "no test, assert or check ran")
 

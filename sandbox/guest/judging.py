@@ -138,13 +138,14 @@ def plain(  # noqa: PLR0911 - one line a form
     ``classes``: the solution's own; ``whole``: see ``unreckoned``; ``scales``: see ``scaling``.
     """
     names = [argument.arg for argument in node.args.args]
-    if _yields(node) or any(isinstance(n, ast.NamedExpr) for n in ast.walk(node)):
+    if node.decorator_list or _yields(node) or any(isinstance(n, ast.NamedExpr) for n in ast.walk(node)):
         return False
-    if node.name in EXITS:
-        return not any(isinstance(n, ast.Return) and not nothing(n.value) for n in ast.walk(node))
+    if node.name in EXITS:  # a coroutine that nobody awaits would be true
+        kind = ast.FunctionDef if node.name == "__exit__" else ast.AsyncFunctionDef
+        return isinstance(node, kind) and not any(isinstance(n, ast.Return) and not nothing(n.value) for n in ast.walk(node))
     if node.name == FALLBACK:
         return len(names) == 2 and _delegates(node, names[1])
-    if node.name not in METHODS or len(names) != 2 or node.decorator_list or isinstance(node, ast.AsyncFunctionDef):
+    if node.name not in METHODS or len(names) != 2 or isinstance(node, ast.AsyncFunctionDef):
         return False
     if node.name == "__contains__":
         return plain_membership(node, names[1])
@@ -321,7 +322,8 @@ def swallows(function: Function) -> bool:
     """A generator that may catch what is thrown in at its ``yield``."""
     if any(isinstance(n, ast.YieldFrom) for n in ast.walk(function)):
         return True
-    tries = [n for n in ast.walk(function) if isinstance(n, ast.Try)]
+    kinds: tuple[type[ast.Try], ...] = (ast.Try, getattr(ast, "TryStar", ast.Try))
+    tries = [n for n in ast.walk(function) if isinstance(n, kinds)]
     caught = any(n.handlers and any(_yields(s) for s in n.body) for n in tries)
     leaving = (ast.Return, ast.Break, ast.Continue)
     return caught or any(isinstance(m, leaving) for n in tries for s in n.finalbody for m in ast.walk(s))

@@ -20,12 +20,15 @@ import types
 import typing
 from typing import Any, Tuple  # noqa: UP035
 
-from sandbox.guest import guards, screen
+from sandbox.guest import guards, screen, sharing
 
-TICK, MISS = "__assert_ran__", "__assert_missed__"
+TICK, MISS, WHOLE = "__assert_ran__", "__assert_missed__", "__whole__"
+APPLIED = frozenset(("map", "filter", "starmap", "takewhile", "dropwhile", "filterfalse", "iter"))
+TEST_WORDS = ("assert", "raise", "*", *sorted(APPLIED))
+"""A test without any of them is run as it is."""
 MODULES = frozenset(getattr(sys, "stdlib_module_names", ())) | {"np", "numpy", "pd", "pandas", "pytest"}
 CHECKS = re.compile(r"(?!solution\.|your_module\.)\w[\w.]*\.testing\.assert\w*")
-TEST_MODULE = "generated_test"
+TEST_MODULE = guards.TEST_MODULE
 NODES = """
 class ListNode:
     def __init__(self, val=0, next=None):
@@ -65,6 +68,7 @@ class _Ticker(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> Any:
         """``assert x`` becomes ``assert not not x or missed() < 0``: x is asked once, and a miss is counted."""
+        self.generic_visit(node)
         holds = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), node.test))
         node.test = ast.copy_location(
             ast.BoolOp(ast.Or(), [holds, ast.Compare(_called(MISS), [ast.Lt()], [ast.Constant(0)])]), node
@@ -77,7 +81,17 @@ class _Ticker(ast.NodeTransformer):
             return ast.copy_location(ast.Pass(), node)
         return node
 
+    def visit_Call(self, node: ast.Call) -> Any:
+        """``map(f, xs)``: a StopIteration out of ``f`` would end the loop quietly; it is made an error, as in a generator."""
+        self.generic_visit(node)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in APPLIED and len(node.args) > 1 and not isinstance(node.args[0], ast.Starred):
+            node.args[0] = ast.copy_location(ast.Call(ast.Name(WHOLE, ast.Load()), [node.args[0]], []), node.args[0])
+            ast.fix_missing_locations(node)
+        return node
+
     def visit_Expr(self, node: ast.Expr) -> Any:
+        self.generic_visit(node)
         checks = isinstance(node.value, ast.Call) and CHECKS.fullmatch(self._path(node.value.func))
         return self._ticked(node) if checks else node
 
@@ -109,7 +123,7 @@ INNOCENT, PURE = 1, 2
 
 
 def unmarshal(source: str | bytes) -> Any:
-    """What the compiler process made of a source, or None for one that is still text."""
+    """What the compiler process made of a source (of a solution: ``solution_code``), or None for one that is still text."""
     return marshal.loads(source[1:]) if isinstance(source, bytes) else None
 
 
@@ -120,7 +134,14 @@ def compile_solution(source: str) -> bytes:
     shown = (INNOCENT if screen.innocent(tree) else 0) | (PURE if screen.pure(tree) else 0)
     if shown and guards.LOOKED_UP & set(mentioned(code)):
         code = compile_alone(guards.as_calls(tree), "<solution>")
-    return bytes((shown,)) + marshal.dumps(code)
+    asking = compile_alone(sharing.asking(tree), "<solution>") if shown & INNOCENT else None
+    return bytes((shown,)) + marshal.dumps((code, asking))
+
+
+def solution_code(source: str | bytes, *, shared: bool = False) -> types.CodeType:
+    """Byte code of a solution; ``shared``: the form for one process with its test, where there is one. Raises Uncompilable."""
+    plain, asking = unmarshal(source) or (compile_alone(source, "<solution>"), None)
+    return asking if shared and asking is not None else plain
 
 
 def shown(source: str | bytes) -> int:
@@ -159,7 +180,7 @@ def compile_test(source: Any) -> TestCode:
         tree = ast.parse(source, "<test>")
         inert, entangled, first = screen.inert(tree), screen.entangled(tree), _imported_first(tree)
         ticker = _Ticker(tree)
-        tree = ticker.visit(tree) if any(word in source for word in ("assert", "raise", "*")) else tree
+        tree = ticker.visit(tree) if any(word in source for word in TEST_WORDS) else tree
     except MemoryError as error:
         raise Uncompilable("too complex to parse", memory=_used_mib() > 256) from error
     except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
@@ -189,8 +210,8 @@ def mentioned(code: types.CodeType) -> list[str]:
     return sorted(found)
 
 
-def load_solution(code: types.CodeType, entry_point: str | None, builtin: dict[str, Any] | None = None) -> types.ModuleType:
-    """Run a solution as a module; whatever it raises is the caller's. ``builtin``: the built-in names, where not Python's own.
+def load_solution(code: types.CodeType, entry_point: str | None, more: dict[str, Any] | None = None) -> types.ModuleType:
+    """Run a solution as a module; whatever it raises is the caller's. ``more``: names that it starts with (guards, sharing).
 
     LeetCode's ``class Solution`` becomes a function, unless there is one of that name, and finds the names of ``typing`` and the
     nodes of lists and trees that it mentions.
@@ -198,8 +219,7 @@ def load_solution(code: types.CodeType, entry_point: str | None, builtin: dict[s
     module = types.ModuleType("solution")
     sys.modules["solution"] = sys.modules["your_module"] = module
     names = module.__dict__
-    if builtin is not None:
-        names["__builtins__"] = builtin
+    names.update(more or {})
     if entry_point and "Solution" in code.co_names:  # LeetCode's own editor has these imported
         names.update({name: getattr(typing, name) for name in typing.__all__})
         if {"ListNode", "TreeNode"} & set(mentioned(code)):
@@ -229,7 +249,22 @@ def test_namespace(module: types.ModuleType, entry_point: str | None) -> dict[st
     sys.modules[TEST_MODULE] = test
     test.__dict__.update(names)
     test.__dict__.update({name: itertools.count(1).__next__ for name in (TICK, MISS)})
+    test.__dict__[WHOLE] = whole
     return test.__dict__
+
+
+def whole(function: Any) -> Any:
+    """A function that never says that its caller's loop is over; anything else, and classes, as they are."""
+    if function is None or not callable(function) or isinstance(function, type):
+        return function
+
+    def called(*args: Any, **keywords: Any) -> Any:
+        try:
+            return function(*args, **keywords)
+        except StopIteration as error:
+            raise RuntimeError("StopIteration out of a function that a loop calls") from error
+
+    return called
 
 
 def ticks(namespace: dict[str, Any]) -> int:

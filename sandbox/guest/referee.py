@@ -173,7 +173,7 @@ class Judge:
         try:
             module = remote.Solution(link, [*names, entry_point] if entry_point else names, entry_point)
         except remote.Unloaded as error:
-            return error.args[0] if error.args[0] in "EMS" else report.ERROR, error.args[1]
+            return error.args[0] if error.args[0] in tuple("EMS") else report.ERROR, error.args[1]
         except remote.Uncrossable as error:
             return GAVE_UP, str(error)
         sys.modules["solution"] = sys.modules["your_module"] = module

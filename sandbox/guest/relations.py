@@ -73,11 +73,24 @@ def relation(
     for term in terms:
         if is_own(term, me, other, classes):
             guarded = True
-        elif _symmetric(term, me, other, operators) and (guarded or reads_first(term, other)):
+        elif _symmetric(term, me, other, operators) and (
+            guarded or (reads_first(term, other) and _directly(term, other, operators))
+        ):
             guarded = related = True
         else:
             return False
     return related
+
+
+def _directly(term: ast.expr, other: str, operators: tuple[type[ast.cmpop], ...]) -> bool:
+    """No code of the solution's own, nor a table where equality is asked, is told a field of ``other``: it may be the test's."""
+    told: List[ast.AST] = []  # noqa: UP006
+    for node in ast.walk(term):
+        if isinstance(node, ast.Call) and name_of(node.func) not in ("all", "zip", "abs"):
+            told += [*node.args, *(keyword.value for keyword in node.keywords)]
+        elif isinstance(node, ast.Subscript) and ast.Lt not in operators:
+            told.append(node.slice)
+    return not any(isinstance(n, ast.Name) and n.id == other for part in told for n in ast.walk(part))
 
 
 def content(value: ast.expr | None, me: str, other: str, operators: tuple[type[ast.cmpop], ...]) -> bool:

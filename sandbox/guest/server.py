@@ -31,7 +31,7 @@ class Server:
     def load(self) -> tuple[str, str] | None:
         """Run the solution's top level once; None or (letter, why) when it does not hold."""
         try:
-            code = program.unmarshal(self.code) or program.compile_alone(self.code, "<solution>")
+            code = program.solution_code(self.code)
             self.module = program.load_solution(code, self.entry_point)
         except program.Uncompilable as error:
             return (report.MEMORY if error.memory else report.BAD_SOLUTION), str(error)

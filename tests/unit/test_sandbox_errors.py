@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.guest import errors, guards
+from sandbox.guest import errors, guards, sharing
 
 
 class OutOfRange(ValueError):
@@ -120,7 +120,7 @@ class Own:
 
 
 def test_names_made_at_run_time_are_looked_at() -> None:
-    names = guards.names(__name__)
+    names = guards.names(__name__, sharing.Questions(__name__))
     own = Own()
     names["setattr"](own, "x", [1])
     assert (names["getattr"](own, "x"), names["getattr"](own, "y", 3), names["len"]([1])) == ([1], 3, 1)
