@@ -110,11 +110,8 @@ class SqlStore:
 
         Raises InputError for an unknown run (a unique prefix is enough) or a directory that cannot be written, StoreUnavailable.
         """
-        try:
-            with reading(self._engine) as connection:
-                return export_run(connection, run_id, out_dir)
-        except OSError as error:
-            raise InputError(f"export to {out_dir}: {error.strerror}; expected a directory that can be written") from None
+        with reading(self._engine) as connection:
+            return export_run(connection, run_id, out_dir)
 
     def lookup(self, context_key: str, solution_digests: Sequence[str]) -> Mapping[str, Mapping[str, CachedCell]]:
         """Known cells: solution digest → test digest → cell; a solution without any is absent. Raises StoreUnavailable."""

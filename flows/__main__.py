@@ -122,6 +122,8 @@ def _server_gone(error: Exception) -> str | None:
     """One line when it was the Prefect server that stopped answering, after the client's own retries (about a minute)."""
     import httpx
 
+    if str(error).startswith("Timed out while attempting to connect to ephemeral"):
+        return "Prefect's own server did not start in two minutes: a full or very busy machine; run again, or set PREFECT_API_URL"
     at_first = str(error).startswith("Failed to reach API")  # Prefect's RuntimeError, before it begins a flow run
     broken = isinstance(error, httpx.HTTPStatusError) and error.response.status_code >= 500
     if not broken and not isinstance(error.__cause__ if at_first else error, httpx.TransportError):

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.config import SandboxConfig
-from models.errors import InputError
 from models.lines import MatrixLine
 from models.matrix import MatrixJob
 from models.operations import CellCounts
@@ -62,13 +61,9 @@ def execute_files(
 
 def read_jobs(solutions: Path, tests: Path, config: SandboxConfig, problems: Path | None) -> list[MatrixJob]:
     """One job a task of S; a task without tests has rows and no columns. Raises InputError for tests of an unknown task."""
-    sets = list(read_lines(solutions, SolutionSet))
+    known = {p.task_id: p for p in read_lines(problems, Problem)} if problems else None
+    sets = list(read_lines(solutions, SolutionSet, known, problems))
     by_task = {s.task_id: TestSet(task_id=s.task_id, tests=()) for s in sets}
-    known = {p.task_id: p for p in read_lines(problems, Problem)} if problems else {}
-    for test_set in read_lines(tests, TestSet):
-        if test_set.task_id not in by_task:
-            raise InputError(f"{tests}: field 'task_id': {test_set.task_id!r} is not in {solutions}; expected only its tasks")
+    for test_set in read_lines(tests, TestSet, by_task, solutions):
         by_task[test_set.task_id] = test_set
-    if problems and (foreign := next((t for t in by_task if t not in known), None)):
-        raise InputError(f"{solutions}: field 'task_id': {foreign!r} is not in {problems}; expected only its tasks")
-    return [matrix_job(s, by_task[s.task_id], config.limits, known.get(s.task_id)) for s in sets]
+    return [matrix_job(s, by_task[s.task_id], config.limits, known[s.task_id] if known is not None else None) for s in sets]

@@ -14,7 +14,7 @@ import json
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
@@ -107,9 +107,12 @@ def _shown(value: object) -> str:
     return json.dumps(value, default=repr)[:80]
 
 
-def read_lines(path: Path | str, model: type[Model]) -> Iterator[Model]:
+def read_lines(
+    path: Path | str, model: type[Model], known: Container[str] | None = None, known_from: object = ""
+) -> Iterator[Model]:
     """Stream the records of a file. A task (in R: a task and selector) may have one line.
 
+    ``known``: the only tasks that may have one, which stand in ``known_from``.
     Raises InputError for a file that cannot be read, MalformedLine for the first line that is not a ``model``.
     """
     seen: dict[tuple[object, ...], int] = {}
@@ -119,6 +122,8 @@ def read_lines(path: Path | str, model: type[Model]) -> Iterator[Model]:
         if key and seen.setdefault(key, number) != number:
             shown = ", ".join(map(repr, key))
             raise MalformedLine(path, number, "task_id", f"{shown} stands already in line {seen[key]}; expected one line each")
+        if known is not None and key[0] not in known:
+            raise MalformedLine(path, number, "task_id", f"{key[0]!r} is not in {known_from}; expected only its tasks")
         yield record
 
 

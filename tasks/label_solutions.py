@@ -8,7 +8,6 @@ from pathlib import Path
 from prefect import task
 
 from models.config import RunConfig, SandboxConfig
-from models.errors import InputError
 from models.labelling import Judgement, judge
 from models.matrix import MatrixJob, PassMatrix
 from models.operations import Operations
@@ -36,9 +35,7 @@ def label_solutions(config: RunConfig, shard: Shard) -> Shard:
 def label_files(problems: Path, solutions: Path, out: Path, config: SandboxConfig) -> tuple[list[Labels], list[str]]:
     """Write an L file. Returns the labels and notes on inputs that do not count. Raises InputError, SandboxUnavailable."""
     known = {p.task_id: p for p in read_lines(problems, Problem)}
-    sets = list(read_lines(solutions, SolutionSet))
-    if foreign := next((s.task_id for s in sets if s.task_id not in known), None):
-        raise InputError(f"{solutions}: field 'task_id': {foreign!r} is not in {problems}; expected only its tasks")
+    sets = list(read_lines(solutions, SolutionSet, known, problems))
     judged: list[Judgement] = []
 
     def lines() -> Iterator[Labels]:  # judged once the place is known to be one that can be written

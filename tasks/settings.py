@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
-from models.errors import InputError
+from models.errors import InputError, UnavailableError
 from models.first_fault import first_fault
 from models.nearest_name import did_you_mean, nearest_name
 
@@ -25,6 +26,8 @@ ELSEWHERE = (
     *("ENGINE", "TEST_REQUIRE", "TEST_SCREENSHOTS"),  # the mark of an engine's process; our tests
 )
 """Known names, less the prefix, that are no setting."""
+PREFECT_BYTES = 16 << 20
+"""Room below which no Prefect server of ours is started."""
 KEY = re.compile(r"[A-Z][A-Z0-9_]*_API_KEY")
 
 TaskRunnerName = Literal["none", "threads", "processes", "dask", "ray"]
@@ -146,12 +149,19 @@ def default_environment(variables: Mapping[str, str]) -> None:
 
 
 def prefect_home(settings: Settings) -> Path:
-    """Where Prefect keeps its state: the user's own place where there is one, else under ours. Set before Prefect is imported."""
+    """Where Prefect keeps its state: the user's own place where there is one, else under ours. Set before Prefect is imported.
+
+    Raises UnavailableError where its disk is full.
+    """
     own = Path.home() / ".prefect"
     if not (own / "profiles.toml").exists() and "PREFECT_API_URL" not in os.environ:
         default_environment({"PREFECT_HOME": str(settings.root / "prefect")})
     home = Path(os.environ.get("PREFECT_HOME", own))
     home.mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only, and its server does not start without
+    if (free := shutil.disk_usage(home).free) < PREFECT_BYTES:  # it would be tried for two minutes, and say nothing
+        raise UnavailableError(
+            f"{home}: {free / 2**20:.1f} MiB free, Prefect's database needs {PREFECT_BYTES >> 20}; make room, or set PREFECT_HOME"
+        )
     return home
 
 

@@ -38,9 +38,7 @@ def write_examples(problems: Path, out: Path, tests: Path | None = None, referen
     known = {problem.task_id: problem for problem in read_lines(problems, Problem)}
     examples = {task_id: statement_tests(problem) for task_id, problem in known.items()}
     sets = {t: TestSet(task_id=t, tests=()) for t in known}
-    for line in read_lines(tests, TestSet) if tests else ():
-        if line.task_id not in known:
-            raise InputError(f"{tests}: field 'task_id': {line.task_id!r} is not in {problems}; expected only its tasks")
+    for line in read_lines(tests, TestSet, known, problems) if tests else ():
         if any(test.origin == "statement" for test in line.tests):
             raise InputError(f"{tests}: task_id {line.task_id!r}: field 'tests': holds examples already; expected generated tests")
         sets[line.task_id] = line

@@ -97,6 +97,12 @@ def test_a_task_that_stands_twice_is_named_with_both_lines(tmp_path: Path) -> No
     assert "line 2" in error.expected
 
 
+def test_a_task_that_another_file_does_not_know_is_named_with_its_line(tmp_path: Path) -> None:
+    path = put(tmp_path, PLAIN)
+    with pytest.raises(MalformedLine, match=r"s\.jsonl:2: field 'task_id': 't/1' is not in P\.jsonl; expected only its tasks"):
+        list(read_lines(path, SolutionSet, {"t/0": 1}, "P.jsonl"))
+
+
 def test_a_ranking_may_have_one_line_a_selector(tmp_path: Path) -> None:
     rankings = [Ranking(task_id="a", selector=s, order=((0,),)) for s in ("codet", "majority")]
     write_lines(tmp_path / "r.jsonl", rankings)

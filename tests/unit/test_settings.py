@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import InputError
-from tasks.settings import load_settings, unknown_variables
+from models.errors import InputError, UnavailableError
+from tasks.settings import load_settings, prefect_home, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +40,17 @@ def test_a_home_that_is_a_file_and_an_env_file_in_another_encoding_are_one_line(
     for read in (load_settings, unknown_variables):
         with pytest.raises(InputError, match=r"\.env: expected UTF-8, found byte 0xff at offset 0"):
             read()
+
+
+def test_a_full_disk_is_said_before_a_server_is_started_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.setattr("tasks.settings.PREFECT_BYTES", 1 << 62)
+    with pytest.raises(
+        UnavailableError, match=r"/prefect: .* MiB free, Prefect's database needs .*; make room, or set PREFECT_HOME"
+    ):
+        prefect_home(load_settings())
+    monkeypatch.setattr("tasks.settings.PREFECT_BYTES", 0)
+    assert prefect_home(load_settings()) == tmp_path / "prefect"
 
 
 def test_every_variable_that_this_project_names_is_known(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
