@@ -65,11 +65,14 @@ DENIED_ATTRIBUTES = frozenset(
         "singledispatchmethod setcontext Protocol Formatter vformat get_field "
         "buffer detach raw _is_protocol _is_runtime_protocol EnumMeta EnumType NamedTupleMeta get_origin global_enum "
         "dispatch_table _convert_ _create_ _inst copy_with _evaluate global_enum_repr _loop _get_loop "
-        "_outcome _type_equality_funcs addTypeEqualityFunc failureException configure_mock mock_add_spec attach_mock _call_matcher"
+        "_outcome _type_equality_funcs addTypeEqualityFunc failureException configure_mock mock_add_spec attach_mock _call_matcher "
+        "reset_mock mock_calls call_args_list method_calls"
     ).split()
 )
 OWN_FIELDS = frozenset("buffer raw modules detach builtins format".split())
 """Words that are looked at when the call comes: fields and methods of the solution's own, none of the library's (``guards``)."""
+DESCRIBING = frozenset(("__get__", "__set__", "__set_name__"))
+"""Told whose they are: called outright or not at all, so that it can be asked (``sharing``)."""
 HOOKS = frozenset("from_float from_decimal _richcmp _numerator _denominator _UserList__cast __cast".split())
 """Methods that classes of the library hand what is expected to, and what they reckon with: not to be set on such objects."""
 OF_LOGGING = frozenset("handlers formatter setFormatter".split())

@@ -1,4 +1,4 @@
-"""Two uses that lead further than they look: a format that reads attributes, and a context that is entered and not left."""
+"""Small questions about a source: what a format reads, which contexts are left again, what is assigned, which words it has."""
 
 from __future__ import annotations
 
@@ -33,3 +33,20 @@ def entered(nodes: list[ast.AST]) -> list[ast.expr]:
     blocks = [n for n in nodes if isinstance(n, (ast.With, ast.AsyncWith)) and id(n) not in suspended]
     calls = [item.context_expr for block in blocks for item in block.items]
     return [call.func for call in calls if isinstance(call, ast.Call)]
+
+
+def assigned(statement: ast.stmt) -> list[str]:
+    """Names that a statement of a class body gives to its instances."""
+    targets = (
+        statement.targets
+        if isinstance(statement, ast.Assign)
+        else [statement.target]
+        if isinstance(statement, ast.AnnAssign)
+        else []
+    )
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def words(node: ast.AST) -> set[str]:
+    """Names and attributes in it."""
+    return {str(getattr(n, "id", getattr(n, "attr", ""))) for n in ast.walk(node)}

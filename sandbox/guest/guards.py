@@ -18,12 +18,12 @@ from collections import UserList
 from fractions import Fraction
 from typing import Any
 
-from sandbox.guest.allowed import DENIED_ATTRIBUTES, OF_LOGGING, OWN_FIELDS
+from sandbox.guest.allowed import DENIED_ATTRIBUTES, DESCRIBING, OF_LOGGING, OWN_FIELDS
 from sandbox.guest.formats import plain_template
 from sandbox.guest.innocence import READABLE_SPECIAL, is_dunder
 from sandbox.guest.sharing import Questions
 
-_REFUSED = DENIED_ATTRIBUTES | OF_LOGGING | {"format", "wraps", "contextmanager", "asynccontextmanager", "register"}
+_REFUSED = DENIED_ATTRIBUTES | OF_LOGGING | DESCRIBING | {"format", "wraps", "contextmanager", "asynccontextmanager", "register"}
 _get, _set, _type, _vars = getattr, setattr, type, vars
 TEST_MODULE = "generated_test"
 GUARDED = frozenset(("getattr", "setattr", "type", "vars"))
@@ -120,7 +120,7 @@ def names(module: str, questions: Questions) -> dict[str, Any]:
             return (guarded_type if name == "__class__" else guarded_vars)(obj)
         if type(name) is str and name in OWN_FIELDS:
             return _template(obj) if name == "format" and type(obj) is str else own_field(obj, name, *default)
-        known = type(name) is str and (name in READABLE_SPECIAL if is_dunder(name) else name not in _REFUSED)
+        known = type(name) is str and (name in READABLE_SPECIAL - DESCRIBING if is_dunder(name) else name not in _REFUSED)
         if not known or isinstance(obj, types.ModuleType):
             raise AttributeError(f"{name!r} is not looked up here")
         return _get(questions.apart(obj) if is_dunder(name) else obj, name, *default)

@@ -18,6 +18,7 @@ from sandbox.guest.allowed import (
     DEFINED_ONLY,
     DENIED_ATTRIBUTES,
     DENIED_NAMES,
+    DESCRIBING,
     IDLE,
     MEMBERS,
     MODULE_NAMES,
@@ -32,10 +33,10 @@ from sandbox.guest.allowed import (
     TRUSTED_NAMES,
     UNSTEADY,
 )
-from sandbox.guest.formats import entered, plain_template
+from sandbox.guest.formats import assigned, entered, plain_template, words
 
 _OFFERED = {name: frozenset(words.split()) for name, words in MEMBERS.items()}
-_ATTRIBUTES_IN_PLACE = NAMES_IN_PLACE - frozenset(("type", "object", "vars", "dir", "id")) | {"__setattr__"}
+_ATTRIBUTES_IN_PLACE = NAMES_IN_PLACE - frozenset(("type", "object", "vars", "dir", "id")) | DESCRIBING | {"__setattr__"}
 READABLE_SPECIAL = READABLE | PLAIN_METHODS | judging.METHODS | {"__init_subclass__"}
 
 
@@ -94,7 +95,7 @@ class _Reader:
         self.members = {name for n in self.nodes if isinstance(n, ast.ImportFrom) for name in judging.bound_names(n)}
         stores = [n for n in self.nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
         self.fields = {n.attr for n in stores if isinstance(n.value, ast.Name) and n.value.id in ("self", "cls")}
-        self.fields |= {name for n in self.nodes if isinstance(n, ast.ClassDef) for s in n.body for name in _assigned(s)}
+        self.fields |= {name for n in self.nodes if isinstance(n, ast.ClassDef) for s in n.body for name in assigned(s)}
         self.fields |= {getattr(getattr(d, "value", None), "id", "") for d in self.nodes if getattr(d, "attr", "") == "setter"}
         added = [n.target for n in self.nodes if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Attribute)]
         self.read_too = {id(t) for t in added if t.attr in OWN_FIELDS and not isinstance(t.value, ast.Name)}
@@ -125,10 +126,15 @@ class _Reader:
                     places.add(id(node.func))
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and self._sets_own(node, node.func):
                 places.update((id(node.func), id(node.func.value)))
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("__get__", "__set__"):
+                places.update(
+                    [id(node.func)] if not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args) else []
+                )
             elif isinstance(node, ast.ClassDef):
                 places.update(id(b) for b in node.bases if len(node.bases) == 1 and isinstance(b, ast.Name) and b.id == "object")
-                places.update(id(item.func if isinstance(item, ast.Call) else item) for item in node.decorator_list)
-                places.update(id(k.value) for k in node.keywords if k.arg == "metaclass" and _words(k.value) & {"ABCMeta"})
+                heads = [item.func if isinstance(item, ast.Call) else item for item in node.decorator_list]
+                places.update(id(head) for head in heads if getattr(head, "id", getattr(head, "attr", "")) == "dataclass")
+                places.update(id(k.value) for k in node.keywords if k.arg == "metaclass" and words(k.value) & {"ABCMeta"})
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 places.update(id(part) for item in node.decorator_list for part in self._decorator(item, node))
         return places | set(map(id, entered(self.nodes)))
@@ -157,7 +163,7 @@ class _Reader:
             elif isinstance(node, ast.Call) and relations.name_of(node.func) == "isinstance":
                 heads.extend(node.args[1:])
             elif isinstance(node, ast.ClassDef) and any(getattr(s, "name", "") == "__contains__" for s in node.body):
-                heads.extend(b for b in node.bases if not {"Set", "MutableSet", "AbstractSet"} & _words(b))
+                heads.extend(b for b in node.bases if not {"Set", "MutableSet", "AbstractSet"} & words(b))
         return {id(part) for head in heads if head is not None for part in ast.walk(head)}
 
     def _template(self, node: ast.Name | ast.Attribute) -> bool:
@@ -239,7 +245,7 @@ class _Reader:
     @staticmethod
     def _class_name(statement: ast.stmt) -> bool:
         """``__hash__`` may be taken away, not replaced; a slot has a plain name, for one named ``__eq__`` would be a method."""
-        names = _assigned(statement)
+        names = assigned(statement)
         value = getattr(statement, "value", None)
         slots = [value] if isinstance(value, ast.Constant) else getattr(value, "elts", [None])
         plain = all(isinstance(s, ast.Constant) and not is_dunder(str(s.value)) for s in slots) or "__slots__" not in names
@@ -276,19 +282,3 @@ class _Reader:
         if not isinstance(root, ast.Name):
             return False
         return root.id in ("self", "cls") or root.id in self.functions or node.attr in self.fields
-
-
-def _assigned(statement: ast.stmt) -> list[str]:
-    """Names that a statement of a class body gives to its instances."""
-    targets = (
-        statement.targets
-        if isinstance(statement, ast.Assign)
-        else [statement.target]
-        if isinstance(statement, ast.AnnAssign)
-        else []
-    )
-    return [target.id for target in targets if isinstance(target, ast.Name)]
-
-
-def _words(node: ast.AST) -> set[str]:
-    return {str(getattr(n, "id", getattr(n, "attr", ""))) for n in ast.walk(node)}

@@ -11,13 +11,14 @@ from __future__ import annotations
 import ast
 import types
 from collections import UserList
+from decimal import Context
 from fractions import Fraction
 from typing import Any, List, Set  # noqa: UP035
 
-from sandbox.guest.allowed import HOOKS
+from sandbox.guest.allowed import DESCRIBING, HOOKS
 from sandbox.guest.innocence import is_dunder
 
-OWN, APART = "__own__", "__apart__"
+OWN, APART, NAMED = "__own__", "__apart__", "__named__"
 _HOOKED = (Fraction, UserList)
 _TOLD_OWNER = frozenset(("__get__", "__set__", "__set_name__", "__init_subclass__"))
 _HARMLESS = frozenset(("__name__", "__doc__", "__qualname__"))
@@ -56,18 +57,24 @@ class Questions:
         return obj
 
     def apart(self, obj: Any, *more: Any) -> Any:
-        """``obj``, when nothing of it and the others is a test case or a mock, or their class."""
+        """``obj``, when nothing of it and the others is a test case, a mock or a context, or their class."""
         for one in (obj, *more):
             cls = one if isinstance(one, type) else type(one)
             if cls not in self.plain:
-                if any(base.__module__.startswith("unittest") for base in cls.__mro__):
+                if issubclass(cls, Context) or any(base.__module__.startswith("unittest") for base in cls.__mro__):
                     raise self._refuse("a test is not asked for that")
                 self.plain.add(cls)
         return obj
 
+    def named(self, name: str) -> str:
+        """A name under which ``super().__setattr__`` may set what it likes."""
+        if name in HOOKS or is_dunder(name):
+            raise self._refuse(f"{name!r} is not set here")
+        return name
+
     def names(self) -> dict[str, Any]:
         """What ``asking`` has written into the source."""
-        return {OWN: self.own, APART: self.apart}
+        return {OWN: self.own, APART: self.apart, NAMED: self.named}
 
 
 class _Asking(ast.NodeTransformer):
@@ -80,6 +87,18 @@ class _Asking(ast.NodeTransformer):
             node.value = _call(OWN, [value, ast.Constant(node.attr)], value)
         elif is_dunder(node.attr) and node.attr not in _HARMLESS and not _is_super(value):
             node.value = _call(APART, [value], value)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        above = node.func.value if isinstance(node.func, ast.Attribute) else node
+        self.generic_visit(node)
+        if called in DESCRIBING:
+            node.args = [_call(APART, [argument], argument) for argument in node.args]
+        elif called == "__setattr__" and _is_super(above):
+            node.args[0] = _call(NAMED, [node.args[0]], node)
+        elif called == "__setattr__":
+            node.args[0] = _call(OWN, [node.args[0], node.args[1]], node)
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
