@@ -16,6 +16,7 @@ import yaml
 from models.errors import InputError
 
 FILE = Path("infra") / "prefect.yaml"
+SHAPE = "expected a list of deployments, each with name and entrypoint"
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,13 @@ def read_deployments(path: Path, only: Sequence[str] = ()) -> list[Deployment]:
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
         found = {entry["name"]: _deployment(path, entry) for entry in entries}
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: {type(error).__name__}: {error}: expected a list of deployments with name and entrypoint"
-        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; {SHAPE}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError(f"{path}{f':{mark.line + 1}' if mark else ''}: no YAML: {' '.join(str(error).split())}; {SHAPE}") from None
+    except (KeyError, TypeError):
+        raise InputError(f"{path}: {SHAPE}") from None
     if unknown := [name for name in only if name not in found]:
         raise InputError(f"{path}: no deployment {unknown[0]!r}; expected one of {', '.join(found)}")
     return [d for name, d in found.items() if not only or name in only]

@@ -15,6 +15,8 @@ Out = Annotated[Path, typer.Option("--out", help="file to write; replaced only w
 Runtime = Annotated[str, typer.Option("--sandbox", help="auto, docker or process")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, max=256, help="sandbox slots", show_default="one a core")]
 Memory = Annotated[int, typer.Option("--memory-mib", help="memory of a cell, MiB")]
+OPTIONS = {name: f"--{name.replace('_', '-')}" for name in ("workers", "timeout_s", "memory_mib")} | {"runtime": "--sandbox"}
+"""Field of the sandbox's configuration → the option that sets it."""
 NoCache = Annotated[bool, typer.Option("--no-cache", help="neither read nor write the store")]
 
 
@@ -93,10 +95,11 @@ def sandbox_config(runtime: str, workers: int | None, timeout_s: float, memory_m
     from pydantic import ValidationError
 
     from models.errors import InputError
-    from tasks.read_config import first_error
+    from models.first_fault import first_fault
 
     limits = {"timeout_s": timeout_s, "memory_mib": memory_mib}
     try:
         return SandboxConfig.model_validate({"runtime": runtime, "workers": workers, "limits": limits, "reuse": reuse})
     except ValidationError as error:
-        raise InputError(f"sandbox options: {first_error(error)}") from None
+        fault = first_fault(error)
+        raise InputError(f"{OPTIONS[str(fault.place[-1])]}: {fault.expected}") from None

@@ -70,14 +70,16 @@ def test_a_person_can_read_every_field_of_the_form() -> None:
         ("deployments: [{name: x, entrypoint: 'flows/a.py:a', schedules: [{interval: 3}]}]", "field 'schedules'"),
         ("deployments: [{entrypoint: 'flows/a.py:a'}]", "expected a list of deployments"),
         ("deployments: 3", "expected a list of deployments"),
-        ("[", "expected a list of deployments"),
+        ("deployments:\n- [", r"yaml:2: no YAML: .*expected a list of deployments"),
+        ("\0", "no YAML: .*expected a list of deployments"),
+        ("x", r"yaml: expected a list of deployments"),
     ],
 )
 def test_a_wrong_file_names_entry_and_field(tmp_path: Path, text: str, match: str) -> None:
     path = tmp_path / "infra" / "prefect.yaml"
     path.parent.mkdir()
     path.write_text(text)
-    with pytest.raises(InputError, match=match):
+    with pytest.raises(InputError, match=f"^[^\n]*{match}[^\n]*$"):
         read_deployments(path)
 
 
