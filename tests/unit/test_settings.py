@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.__main__ import run
 from models.errors import InputError, UnavailableError
 from tasks.settings import load_settings, prefect_home, unknown_variables
 
@@ -27,6 +28,16 @@ def test_a_slip_is_named_with_what_was_meant(monkeypatch: pytest.MonkeyPatch) ->
         f"environment: CODERM_QQ {no_effect}",
         f".env: CODERM_SANDBOX_WORKER {no_effect}; did you mean CODERM_SANDBOX_WORKERS?",
     ]
+
+
+def test_doctor_warns_and_its_exit_code_stays(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("tasks.diagnose.diagnose", list)
+    monkeypatch.setenv("CODERM_PRIVAT", "true")
+    assert run(["doctor"]) == 0
+    said = capsys.readouterr().err
+    assert said == (
+        "warning: environment: CODERM_PRIVAT is no variable of coderm and has no effect; did you mean CODERM_PRIVATE?\n"
+    )
 
 
 def test_a_home_that_is_a_file_and_an_env_file_in_another_encoding_are_one_line(
