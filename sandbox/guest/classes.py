@@ -103,7 +103,7 @@ def _overrides(cls: type, names: Dict[str, Any]) -> bool:  # noqa: UP006
         if theirs.get("__module__") in (cls.__module__, "generated_test") or base in (object, cls):
             continue
         for name in names.keys() & theirs.keys():
-            told = base.__module__ != cls.__module__ and name in _TOLD
+            told = base.__module__ == "builtins" and name in _TOLD
             private = name[:1] == "_" and name[:2] != "__" and name[-1:] != "_"  # those of enumerations are offered
             if told or ((private or (base is Fraction and name[:1] != "_")) and isinstance(theirs[name], _WRITTEN)):
                 return True

@@ -104,8 +104,9 @@ class _Asking(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         self.generic_visit(node)
         arguments = [*node.args.posonlyargs, *node.args.args][0 if node.name == "__init_subclass__" else 1 :]
-        if node.name in _TOLD_OWNER and arguments:
-            names: List[ast.expr] = [ast.Name(argument.arg, ast.Load()) for argument in arguments]  # noqa: UP006
+        more = [ast.Starred(ast.Name(node.args.vararg.arg, ast.Load()), ast.Load())] if node.args.vararg else []
+        if node.name in _TOLD_OWNER and (arguments or more):
+            names: List[ast.expr] = [*(ast.Name(argument.arg, ast.Load()) for argument in arguments), *more]  # noqa: UP006
             node.body.insert(0, ast.Expr(_call(APART, names, node)))
         return node
 
