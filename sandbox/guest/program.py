@@ -63,17 +63,17 @@ class _Ticker(ast.NodeTransformer):
 
     def _ticked(self, node: ast.stmt) -> list[ast.stmt]:
         self.asserts += 1
-        tick = ast.Expr(_called(TICK))
-        return [node, ast.fix_missing_locations(ast.copy_location(tick, node))]
+        where = _where(node)
+        return [node, ast.Expr(_called(TICK, where), **where)]
 
     def visit_Assert(self, node: ast.Assert) -> Any:
         """``assert x`` becomes ``assert not not x or missed() < 0``: x is asked once, and a miss is counted."""
         self.generic_visit(node)
-        holds = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), node.test))
-        node.test = ast.copy_location(
-            ast.BoolOp(ast.Or(), [holds, ast.Compare(_called(MISS), [ast.Lt()], [ast.Constant(0)])]), node
-        )
-        return self._ticked(ast.fix_missing_locations(node))
+        where = _where(node)
+        holds = ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), node.test, **where), **where)
+        missed = ast.Compare(_called(MISS, where), [ast.Lt()], [ast.Constant(0, **where)], **where)
+        node.test = ast.BoolOp(ast.Or(), [holds, missed], **where)
+        return self._ticked(node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
         """The solution's public names are there already, without those that it does not decide."""
@@ -109,11 +109,17 @@ class _Ticker(ast.NodeTransformer):
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         if not (isinstance(raised, ast.Name) and raised.id == "AssertionError"):
             return node
-        return [ast.fix_missing_locations(ast.copy_location(ast.Expr(_called(MISS)), node)), node]
+        where = _where(node)
+        return [ast.Expr(_called(MISS, where), **where), node]
 
 
-def _called(name: str) -> ast.Call:
-    return ast.Call(ast.Name(name, ast.Load()), [], [])
+def _where(node: ast.stmt) -> dict[str, Any]:
+    """Its place as keywords of new nodes: setting it node by node afterwards took most of the time of a long test."""
+    return {name: getattr(node, name, None) for name in ("lineno", "col_offset", "end_lineno", "end_col_offset")}
+
+
+def _called(name: str, where: dict[str, Any]) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load(), **where), [], [], **where)
 
 
 TestCode = Tuple[types.CodeType, int, int, bool, bool, Tuple[str, ...]]  # noqa: UP006 - evaluated by Python 3.9 too

@@ -25,9 +25,9 @@ TEST_MODULES = MODULES | {"unittest", "solution", "your_module"}
 TEST_DENIED = (DENIED_NAMES - {"solution", "your_module", "unittest"}) | frozenset("print setattr vars exit quit".split())
 
 
-def _names(tree: ast.AST) -> set[str]:
-    found = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-    for node in ast.walk(tree):
+def _names(nodes: list[ast.AST]) -> set[str]:
+    found = {n.id for n in nodes if isinstance(n, ast.Name)}
+    for node in nodes:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found.update(alias.name for alias in node.names)
     return found
@@ -95,9 +95,10 @@ def _constant(node: ast.expr) -> bool:
 def inert(tree: ast.Module) -> bool:
     """A test that leaves the judge as it found it."""
     modules, bound = imported(tree)
-    if not modules <= TEST_MODULES or _names(tree) & TEST_DENIED:
+    nodes = list(ast.walk(tree))
+    if not modules <= TEST_MODULES or _names(nodes) & TEST_DENIED:
         return False
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, (ast.Global, ast.Delete, ast.AsyncFunctionDef)):
             return False
         if isinstance(node, ast.Attribute):
