@@ -277,6 +277,7 @@ def _after_guards(node: ast.FunctionDef, me: str, other: str, classes: frozenset
             if not guarded and (asked or not quiet(first.test, other)):
                 break
             guarded = guarded or is_foreign(first.test, me, other, classes)
+            guarded = guarded or (name in BINARY and reads_first(first.test, other))
             rest.pop(0)
         elif isinstance(first, ast.If) and len(first.body) == 1 and is_own(first.test, me, other, classes):
             if asked and not guarded:

@@ -19,6 +19,8 @@ _PLAIN_TYPES = (
 )  # fmt: skip
 PLAIN_FIELDS = frozenset(name for kind in _PLAIN_TYPES for name in dir(kind))
 """Attributes that plain values have."""
+_ORDERED_FIELDS = frozenset(name for kind in _PLAIN_TYPES if kind is not range for name in dir(kind))
+"""The same of those that ``<`` is asked of."""
 
 
 def is_foreign(test: ast.expr, me: str, other: str, classes: frozenset[str]) -> bool:
@@ -69,17 +71,24 @@ def relation(
     if value is None:
         return False
     terms: List[ast.expr] = list(value.values) if isinstance(value, ast.BoolOp) and isinstance(value.op, ast.And) else [value]  # noqa: UP006
-    related = False
+    related, fields = False, _ORDERED_FIELDS if ast.Lt in operators else PLAIN_FIELDS
     for term in terms:
         if is_own(term, me, other, classes):
             guarded = True
-        elif _symmetric(term, me, other, operators) and (
-            guarded or (reads_first(term, other) and _directly(term, other, operators))
-        ):
-            guarded = related = True
-        else:
+        elif not _symmetric(term, me, other, operators):
             return False
-    return related
+        else:
+            asked = reads_first(term, other, fields)
+            if not guarded and not (_directly(term, other, operators) and (asked or _by_field(term, other))):
+                return False
+            related, guarded = True, guarded or asked
+    return related and guarded
+
+
+def _by_field(term: ast.expr, other: str) -> bool:
+    """Nobody is handed ``other`` itself; what is asked of it later in the conjunction, no plain value can answer."""
+    asked = {id(n.value) for n in ast.walk(term) if isinstance(n, ast.Attribute)}
+    return all(id(n) in asked for n in ast.walk(term) if isinstance(n, ast.Name) and n.id == other)
 
 
 def _directly(term: ast.expr, other: str, operators: tuple[type[ast.cmpop], ...]) -> bool:
@@ -129,10 +138,10 @@ def quiet(test: ast.AST, other: str) -> bool:
     return all(id(n) in asked for n in ast.walk(test) if isinstance(n, ast.Name) and n.id == other)
 
 
-def reads_first(value: ast.expr | None, other: str) -> bool:
+def reads_first(value: ast.expr | None, other: str, fields: frozenset[str] = PLAIN_FIELDS) -> bool:
     """It always reads a field of ``other`` that no plain value has."""
     return value is not None and any(
-        isinstance(n, ast.Attribute) and name_of(n.value) == other and n.attr not in PLAIN_FIELDS for n in _evaluated(value)
+        isinstance(n, ast.Attribute) and name_of(n.value) == other and n.attr not in fields for n in _evaluated(value)
     )
 
 
