@@ -8,6 +8,7 @@ answer, then the candidates.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ import numpy as np
 from models.errors import InputError
 from models.input_truth import REFERENCE_LIMIT_S, InputPlan, input_plan, input_test
 from models.matrix import MatrixJob, PassMatrix
+from models.python_source import parsed
 from models.types import (
     AssertsTruth,
     BoolMatrix,
@@ -68,16 +70,28 @@ def truth_tests(problem: Problem, plan: InputPlan | None = None) -> tuple[UnitTe
     """The columns: one ``check``, one an assert, one a stdin case, or the benchmark's ``check`` and one a group of inputs."""
     match problem.ground_truth:
         case CheckTruth(source=source):
-            return (UnitTest(source=source),)
+            return (UnitTest(source=_with_helpers(problem, source)),)
         case AssertsTruth(asserts=asserts):
-            return tuple(UnitTest(source=text) for text in asserts)
+            return tuple(UnitTest(source=_with_helpers(problem, text)) for text in asserts)
         case StdinTruth(cases=cases):
             return tuple(UnitTest(stdin=case.stdin, stdout=case.stdout) for case in cases)
         case InputsTruth(check=check):
             if plan is None:
                 raise ValueError(f"{problem.task_id}: ground truth by inputs needs the plan of its pre-check")
-            own = () if check is None else (UnitTest(source=check),)
+            own = () if check is None else (UnitTest(source=_with_helpers(problem, check)),)
             return (*own, *(input_test(problem, _reference(problem), group) for group in plan.groups))
+
+
+def _with_helpers(problem: Problem, test: str) -> str:
+    """The test after the preamble, where it uses a function of it (``poly`` of HumanEval/32): else a solution that defines the name
+    anew would answer for both sides. A preamble with classes stays the solution's alone: its objects are of those.
+    """
+    given, tree = parsed(problem.preamble), parsed(test)
+    if given is None or tree is None or any(isinstance(node, ast.ClassDef) for node in ast.walk(given)):
+        return test
+    helpers = {node.name for node in given.body if isinstance(node, ast.FunctionDef)} - {problem.entry_point}
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return f"{problem.preamble.rstrip()}\n\n\n{test}" if helpers & used else test
 
 
 def precheck_job(problem: Problem, limits: Limits) -> MatrixJob:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from models.errors import InputError
 from models.fingerprint import digest_text
 from models.input_truth import GROUP, SLOW_MS, agree, input_plan
-from models.labelling import complete_source, judge, label_job, labels_from, precheck_job
+from models.labelling import complete_source, judge, label_job, labels_from, precheck_job, truth_tests
 from models.matrix import ExecutionContext, MatrixJob, PassMatrix
 from models.types import AssertsTruth, CheckTruth, InputsTruth, Limits, Problem, SolutionSet, StdinCase, StdinTruth, Verdict
 
@@ -67,6 +67,29 @@ def run(jobs: Iterable[MatrixJob]) -> Iterator[PassMatrix]:
 def test_a_source_stands_after_its_preamble_once(source: str, expected: str) -> None:
     assert complete_source(problem(CheckTruth(source=CHECK), preamble="import math\n"), source) == expected
     assert complete_source(problem(CheckTruth(source=CHECK)), source) == source
+
+
+ROOT_OF = CheckTruth(source="def check(candidate):\n    assert value_at([-4, 2], candidate([-4, 2])) == 0\n")
+VALUE_AT = "def value_at(coefficients, x):\n    return sum(c * x**i for i, c in enumerate(coefficients))\n"
+FORGED = "def value_at(coefficients, x):\n    return 0\n\ndef f(coefficients):\n    return 7\n"
+
+
+@pytest.mark.parametrize("kind", ["check", "asserts"])
+def test_a_solution_does_not_answer_for_a_helper_of_the_statement(kind: str) -> None:
+    truth = ROOT_OF if kind == "check" else AssertsTruth(asserts=("assert value_at([-4, 2], f([-4, 2])) == 0",))
+    asked = problem(truth, preamble=VALUE_AT)
+    sources = ("def f(coefficients):\n    return -coefficients[0] / coefficients[1]\n", FORGED)
+    (matrix,) = run([label_job(asked, SolutionSet(task_id="t", solutions=sources), Limits())])
+    assert labels_from(asked, matrix).correct == (True, False)
+
+
+CLASSES = "class P:\n    pass\n\ndef value_at():\n    return P()\n"
+
+
+@pytest.mark.parametrize("preamble", ["", "import math\n", "def helper():\n    return 1\n", CLASSES, "x = ("])
+def test_a_truth_stands_alone_where_it_needs_no_helper(preamble: str) -> None:
+    (test,) = truth_tests(problem(ROOT_OF, preamble=preamble))
+    assert test.source == ROOT_OF.source
 
 
 def test_each_truth_has_its_columns() -> None:
