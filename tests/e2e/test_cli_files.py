@@ -324,6 +324,8 @@ CAUGHT_IN_A_COLLECTION = """
 import os, signal, time, weakref
 import flows.__main__ as command
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
+
 class Gone:
     pass
 

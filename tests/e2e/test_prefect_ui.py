@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import PATIENCE_MS, open_page, picture
+from tests.prefect_clients import ROOM
 from tests.prefect_pages import Served, rows_of
 from tests.processes import running, wait_for_line
 
@@ -30,7 +31,12 @@ DEMO = Path(__file__).resolve().parents[2] / "infra" / "demo" / "solutions.jsonl
 @pytest.fixture(scope="module")
 def served(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("user")
-    environment = {"CODERM_HOME": str(folder / "home"), "PREFECT_API_URL": prefect_server, "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
+    environment = {
+        "CODERM_HOME": str(folder / "home"),
+        "PREFECT_API_URL": prefect_server,
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+        **ROOM,
+    }
     with ExitStack() as stack:
         serving = running([sys.executable, "-m", "flows", "serve", "--only", "benchmark"], folder, environment=environment)
         wait_for_line(stack.enter_context(serving), "serving   1 deployments")

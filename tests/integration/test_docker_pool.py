@@ -20,6 +20,7 @@ from sandbox.docker_runtime import connect
 from tests.integration import container_pool
 from tests.integration.container_pool import prefect
 from tests.integration.many_workers import DEMO, demo, executed, run_demo, run_of, store_of
+from tests.prefect_clients import ROOM
 from tests.processes import ROOT, running, wait_until
 
 pytest_plugins = ["tests.servers", "tests.contracts.store_fixtures"]
@@ -57,14 +58,13 @@ def machine(prefect_server: str, postgres_socket: Path, tmp_path_factory: pytest
     subprocess.run(["make", "flows-image"], cwd=ROOT, check=True, capture_output=True, timeout=300)  # of what is tested here
     home = tmp_path_factory.mktemp("pool")
     server = {"PREFECT_API_URL": prefect_server, "PREFECT_HOME": str(home / "prefect"), "CODERM_HOME": str(home / "client")}
-    slots = {"CODERM_GPU_SLOTS": "16", "CODERM_SANDBOX_SLOTS": "16"}
     with container_pool.sandbox_engine() as engine, container_pool.database(postgres_socket, "pool") as secret:
         file = f"CODERM_DATABASE_URL='{secret}'\nCODERM_MLFLOW_TRACKING_URI=sqlite:////state/mlflow.db\n"
         secrets = container_pool.folder_of_owner(engine / "secrets", env=file)
         state = container_pool.folder_of_owner(engine / "state")
         shutil.copytree(DEMO.parent, files := engine / "demo")
         template = container_pool.template(secrets, engine, state, postgres_socket, files)
-        container_pool.deploy({**server, **slots}, template, home)
+        container_pool.deploy({**server, **ROOM}, template, home)
         worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "coderm-docker"]
         with running(worker, home, environment={**server, "PREFECT_WORKER_QUERY_SECONDS": "1"}):
             yield Machine(server, state, f"unix://{engine}/docker.sock", secret.replace("/pg", str(postgres_socket)), secret, files)

@@ -21,7 +21,7 @@ import pytest
 
 from tests.chat_server import MODEL, chat_server
 from tests.integration.many_workers import DEMO, executed, known_cells, run_demo, run_of, store_of
-from tests.prefect_clients import talking_to
+from tests.prefect_clients import ROOM, talking_to
 from tests.processes import ROOT, descendants, free_port, running, wait_for_line, wait_until
 
 pytest_plugins = ["tests.servers", "tests.contracts.store_fixtures"]
@@ -71,7 +71,7 @@ def test_a_deployment_a_shard_outlives_a_killed_worker_and_the_run_only_assemble
     shared = {"CODERM_DATABASE_URL": postgres_url.replace("+psycopg", "")}
     asking = {"CODERM_SHARD_DEPLOYMENT": "benchmark-shard/shard", **shared, **mlflow}
     _deploy_shard(server)
-    polls = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_RUNNER_POLL_FREQUENCY": "1", **LIMITS}
+    polls = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_RUNNER_POLL_FREQUENCY": "1", **ROOM}
     with ExitStack() as stack:
 
         def start(home: Path, *words: str) -> Path:
@@ -115,13 +115,9 @@ def _killing_the_first_shard_of(worker: str) -> Iterator[None]:
     killer.join()
 
 
-LIMITS = {"CODERM_GPU_SLOTS": "16", "CODERM_SANDBOX_SLOTS": "16"}
-"""Room in the server's limits for the other tests."""
-
-
 def _deploy_shard(environment: dict[str, str]) -> None:
     """As infra/prefect.yaml says."""
-    base = {**os.environ, **environment, **LIMITS, "PYTHONPATH": str(ROOT)}
+    base = {**os.environ, **environment, **ROOM, "PYTHONPATH": str(ROOT)}
     for words in (
         ["-m", "flows", "serve", "--prepare"],
         ["-m", "prefect", "--no-prompt", "deploy", "--name", "shard", "--prefect-file", "infra/prefect.yaml"],
