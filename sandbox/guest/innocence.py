@@ -13,7 +13,7 @@ import ast
 import importlib
 import types
 
-from sandbox.guest import judging, relations
+from sandbox.guest import bindings, judging, relations
 from sandbox.guest.allowed import (
     DEFINED_ONLY,
     DENIED_ATTRIBUTES,
@@ -88,11 +88,11 @@ class _Reader:
     def __init__(self, tree: ast.Module, modules: dict[str, str]) -> None:
         self.nodes = list(ast.walk(tree))
         self.modules = modules
-        self.own_classes, self.whole = judging.own_classes(tree), judging.unreckoned(tree)
+        self.own_classes, self.whole = bindings.own_classes(tree), judging.unreckoned(tree)
         self.scaling = judging.scaling(tree)
         self.functions = {n.name for n in self.nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
         self.sources = {str(n.module) for n in self.nodes if isinstance(n, ast.ImportFrom)}
-        self.members = {name for n in self.nodes if isinstance(n, ast.ImportFrom) for name in judging.bound_names(n)}
+        self.members = {name for n in self.nodes if isinstance(n, ast.ImportFrom) for name in bindings.bound_names(n)}
         stores = [n for n in self.nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
         self.fields = {n.attr for n in stores if isinstance(n.value, ast.Name) and n.value.id in ("self", "cls")}
         self.fields |= {name for n in self.nodes if isinstance(n, ast.ClassDef) for s in n.body for name in assigned(s)}
@@ -196,7 +196,7 @@ class _Reader:
         return None
 
     def _harmless(self, node: ast.AST) -> bool:
-        if not all(self._bindable(name, node) for name in judging.bound_names(node)):
+        if not all(self._bindable(name, node) for name in bindings.bound_names(node)):
             return False
         if isinstance(node, (ast.Attribute, ast.Name)):
             plain = self._harmless_attribute(node) if isinstance(node, ast.Attribute) else self._harmless_name(node)
@@ -221,7 +221,7 @@ class _Reader:
     @staticmethod
     def _harmless_member(module: str, name: str) -> bool:
         if name == "*":
-            return bool(judging.starred(module))
+            return bool(bindings.starred(module))
         if module == "__future__":
             return True
         return (
