@@ -15,6 +15,7 @@ from collections import Counter, deque
 from fractions import Fraction
 from typing import Any, Dict, Set  # noqa: UP035
 
+from sandbox.guest import handles
 from sandbox.guest.judging import BINARY, METHODS
 
 _PLAIN: tuple[Any, ...] = (0, 0.5, 0j, "", b"", [], (), {}, set(), frozenset(), None, True, range(0), deque())
@@ -57,6 +58,8 @@ class Classes:
         return self.doubtful
 
     def _strange(self, cls: type) -> bool:
+        if type(cls) is handles.Remote:
+            return False  # stands for one of the test's
         names = dict(type.__getattribute__(cls, "__dict__"))
         own = names.get("__module__") == self.module
         if any(_strange_special(name, value) for name, value in names.items() if name[:2] == "__" == name[-2:]):

@@ -36,6 +36,7 @@ _SHARED_TYPES: tuple[type, ...] = (
     complex,
     range,
     object,
+    type(None),
 )
 _SHARED_FUNCTIONS: tuple[Any, ...] = (abs, all, any, bin, chr, divmod, hex, len, max, min, ord, pow, repr, round, sorted, sum)
 TYPES: dict[str, type] = {kind.__name__: kind for kind in _SHARED_TYPES}
@@ -171,7 +172,7 @@ def unpack(data: Any) -> Any:
     if kind is not dict:
         return data
     [(tag, body)] = data.items()
-    return _BUILDERS[tag](body)
+    return BUILDERS[tag](body)
 
 
 def _pairs(body: Any) -> list[tuple[Any, Any]]:
@@ -202,7 +203,7 @@ def _integer(body: Any) -> int:
     return int(body, 16)
 
 
-_BUILDERS: dict[str, Callable[[Any], Any]] = {
+BUILDERS: dict[str, Callable[[Any], Any]] = {
     "i": _integer,
     "f": lambda body: {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[body],
     "t": lambda body: tuple(unpack(item) for item in body),

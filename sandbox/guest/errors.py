@@ -43,20 +43,19 @@ MAX_TEXT = 1 << 16
 MAX_CAUSES = 3
 
 
-def describe(error: BaseException, causes: int = MAX_CAUSES) -> dict[str, Any]:
+def describe(error: BaseException, causes: int = MAX_CAUSES, pack: Callable[[Any], Any] = codec.pack) -> dict[str, Any]:
     """An exception as a reply: [name of its class, nearest class of the list, arguments, fields, text, cause]."""
     cls = type(error)
-    known = next(name for name in map(_known, cls.__mro__) if name)
+    nearest = next(name for name in map(known, cls.__mro__) if name)
     text, cause = _text(error), error.__cause__
     values = (*error.args, error.filename) if isinstance(error, OSError) and len(error.args) == 2 else error.args
     try:
-        arguments = [codec.pack(item) for item in values]
+        arguments = [pack(item) for item in values]
     except (codec.Opaque, RecursionError):
         arguments = [text]
     below = describe(cause, causes - 1)["raised"] if cause is not None and causes else None
-    return {
-        "raised": [cls.__name__, known, arguments, _fields(error), None if cls.__str__ is _class(known).__str__ else text, below]
-    }
+    shown = None if cls.__str__ is class_of(nearest).__str__ else text
+    return {"raised": [cls.__name__, nearest, arguments, _fields(error, pack), shown, below]}
 
 
 def _text(error: BaseException) -> str | None:
@@ -66,7 +65,8 @@ def _text(error: BaseException) -> str | None:
         return None
 
 
-def _known(cls: type) -> str:
+def known(cls: type) -> str:
+    """The name of a class of the list; empty for any other."""
     if BUILTIN.get(cls.__name__) is cls:
         return cls.__name__
     for module, words in LIBRARY.items():
@@ -75,37 +75,42 @@ def _known(cls: type) -> str:
     return ""
 
 
-def _fields(error: BaseException) -> dict[str, Any]:
+def _fields(error: BaseException, pack: Callable[[Any], Any]) -> dict[str, Any]:
     """What was set on it, as far as it can cross."""
     found = {}
     for name, value in vars(error).items():
         try:
-            found[name] = codec.pack(value)
+            found[name] = pack(value)
         except (codec.Opaque, RecursionError):
             continue
     return found
 
 
-def _class(known: str) -> Any:
+def class_of(name: str) -> Any:
     """Raises KeyError or ImportError for a class that is not on the list."""
-    module, _, name = known.rpartition(".")
+    full, (module, _, name) = name, name.rpartition(".")
     if not module:
         return BUILTIN[name]
     if name not in LIBRARY[module].split():
-        raise KeyError(known)
+        raise KeyError(full)
     return getattr(importlib.import_module(module), name)
 
 
-def rebuild(raised: Any, give_up: Callable[[str], BaseException], causes: int = MAX_CAUSES) -> BaseException:
+def rebuild(raised: Any, give_up: Callable[[str], BaseException], causes: int = MAX_CAUSES, cls: Any = None) -> BaseException:
     """The judge's own exception of a description that may be a lie. Raises ValueError, TypeError, KeyError for nonsense.
 
-    ``give_up``: makes what is raised when the test asks for what has not crossed.
+    ``give_up``: makes what is raised when the test asks for what has not crossed. ``cls``: what stands for its class (handles).
     """
-    own, known, arguments, fields, text, cause = raised
-    base = _class(known)
-    cls = base if own == known.rpartition(".")[2] else _subclass(own, base, text, give_up)
+    own, nearest, arguments, fields, text, cause = raised
+    base = class_of(nearest)
     values = [codec.unpack(item) for item in arguments]
-    error: BaseException | None = _instance(cls, values)
+    error: BaseException | None
+    if cls is not None:
+        error = _bare(cls, base, values)
+        vars(error)[OWN_TEXT] = text if type(text) is str else None
+    else:
+        cls = base if own == nearest.rpartition(".")[2] else _subclass(own, base, text, give_up)
+        error = _instance(cls, values)
     if error is None:
         raise give_up(f"an {own} that cannot be made of its arguments")
     for name, item in fields.items():
@@ -124,6 +129,28 @@ def _instance(cls: Any, values: list[Any]) -> Any:
         except (TypeError, ValueError, AttributeError):
             continue
     return None
+
+
+OWN_TEXT = "__text__"
+
+
+def _bare(cls: Any, base: Any, values: list[Any]) -> Any:
+    """An instance of a class that stands for the other side's: made without asking."""
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise TypeError("a class that is no such exception")
+    error = base.__new__(cls, *values)
+    try:
+        base.__init__(error, *values)
+    except TypeError:
+        error.args = tuple(values)
+    return error
+
+
+def own_text(error: BaseException) -> str:
+    """``str`` of such an instance."""
+    text = vars(error).get(OWN_TEXT)
+    usual: Any = next(kind for kind in type(error).__mro__ if known(kind))
+    return text if type(text) is str else str(usual.__str__(error))
 
 
 def _subclass(own: Any, base: Any, text: Any, give_up: Callable[[str], BaseException]) -> Any:

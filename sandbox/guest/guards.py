@@ -105,7 +105,7 @@ def names(module: str, questions: Questions) -> dict[str, Any]:
         if isinstance(obj, types.ModuleType) or (isinstance(obj, _type) and not own(obj)):
             raise TypeError("what a class of the library holds is not looked up here")
         names = _vars(obj)
-        theirs = not isinstance(obj, (Fraction, UserList)) and _type(obj).__module__ in (module, TEST_MODULE)
+        theirs = not isinstance(obj, (Fraction, UserList)) and any(own(cls) for cls in _type.mro(_type(obj)))
         questions.apart(obj)
         return names if isinstance(obj, _type) or theirs else dict(names)
 

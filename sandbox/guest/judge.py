@@ -9,6 +9,7 @@ own assertion: one that did not hold is never a pass there, whoever caught it.
 # ruff: noqa: N802, ARG002 - the method names and arguments are those of unittest.TestResult
 from __future__ import annotations
 
+import ast
 import types
 import unittest
 from collections.abc import Callable
@@ -164,6 +165,9 @@ def replaced(classes: list[type[unittest.TestCase]], test: types.CodeType) -> bo
     """
     names = ((cls, name) for cls in classes for name in unittest.defaultTestLoader.getTestCaseNames(cls))
     codes = [_code(cls, name) for cls, name in names]
+    stands = zip(codes, (name for cls in classes for name in unittest.defaultTestLoader.getTestCaseNames(cls)))  # noqa: B905
+    if any(code is not None and code.co_name != name and code.co_name.startswith("test") for code, name in stands):
+        return True
     return any(code is None or code.co_filename == "<solution>" for code in codes) or any(
         inner.co_name.startswith("test") and inner.co_filename == "<test>" and not callable(getattr(cls, inner.co_name, None))
         for cls in classes
@@ -212,13 +216,31 @@ def judge(solution: str | bytes, test: str | bytes, entry_point: str | None) -> 
     return (report.GARBLED, "the shared library was changed") if library.changed(shared) else (letter, detail)
 
 
+_EVALUATING = frozenset(("pickle", "marshal", "doctest", "shelve", "dill", "runpy", "code"))
+
+
+def evaluates(test: program.TestCode, entry_point: str | None) -> bool:
+    """Whether a test hands texts or bytes to the interpreter: they could be the solution's, and would run beside the verdict."""
+    called = {"exec", "compile"} & set(test[6]) - {entry_point}
+    return bool(called) or not _EVALUATING.isdisjoint(program.imports(test[0]))
+
+
+def literal(text: Any, *_: Any) -> Any:
+    """``eval`` as a test has it: of a text that stands for plain data. Raises ValueError for any other, which could be code."""
+    return ast.literal_eval(str(text).strip())
+
+
 def run_test(test: program.TestCode, module: Any, entry_point: str | None, *, together: bool = False) -> tuple[str, str]:
     """Run a compiled test against ``module``, or what stands for it; whatever escapes from the test is the caller's.
 
     ``together``: the solution is in this process, so that a failed assertion may have been caught by it.
     """
     code, asserts, raises = test[:3]
+    if evaluates(test, entry_point):
+        return report.GARBLED, "the test runs as code what a solution may have written"
     namespace = program.test_namespace(module, entry_point)
+    if "eval" in test[6] and entry_point != "eval":
+        namespace["eval"] = literal
     exec(code, namespace)
     held = 0
     check = namespace.get("check")
@@ -226,15 +248,21 @@ def run_test(test: program.TestCode, module: Any, entry_point: str | None, *, to
         check(getattr(module, entry_point) if hasattr(module, entry_point) else _missing(entry_point))
         held += 0 if asserts or not raises else 1
     classes = test_cases(namespace, vars(module))
-    if together:
+    if together or _holds_objects(module):
         watch(classes, namespace[program.MISS])
     tally = run_classes(classes) if classes else None
     if tally is not None and tally.letter != report.PASSED:
         return tally.letter, tally.first or "no test ran that was not skipped"
     held += program.ticks(namespace) + (tally.held if tally else 0)
-    if together and (replaced(classes, code) or program.misses(namespace) > (tally.expected if tally else 0)):
+    missed = program.misses(namespace) > (tally.expected if tally else 0)
+    if (together or _holds_objects(module)) and (missed or replaced(classes, code)):
         return report.GARBLED, "an assertion of the test did not hold, or never ran, and the solution kept it quiet"
     return (report.PASSED, "") if held else (report.BAD_TEST, "no test, assert or check ran")
+
+
+def _holds_objects(module: Any) -> bool:
+    link = vars(module).get("__link__")
+    return link is not None and link.full
 
 
 def _missing(entry_point: str) -> Any:

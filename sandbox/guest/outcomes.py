@@ -101,6 +101,10 @@ class Outcomes:
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, MemoryError):
             self._lost = True
 
+    def lose(self) -> None:
+        """Something was answered that is no plain data."""
+        self._lost = True
+
     def _show(self, mark: str, text: str) -> None:
         self._length += len(text)
         if self._texts is None or self._length > 2 * SHORT:

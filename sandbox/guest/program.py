@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dis
 import itertools
 import marshal
 import re
@@ -122,8 +123,9 @@ def _called(name: str, where: dict[str, Any]) -> ast.Call:
     return ast.Call(ast.Name(name, ast.Load(), **where), [], [], **where)
 
 
-TestCode = Tuple[types.CodeType, int, int, bool, bool, Tuple[str, ...]]  # noqa: UP006 - evaluated by Python 3.9 too
-"""Byte code of a test, its assert and raise statements, whether it is inert, whether entangled (screen), what it imports first."""
+TestCode = Tuple[types.CodeType, int, int, bool, bool, Tuple[str, ...], Tuple[str, ...], bool]  # noqa: UP006 - Python 3.9
+"""Byte code of a test, its assert and raise statements, whether it is inert, whether entangled (screen), what it imports first,
+what it takes from the solution, whether it asks what is one object."""
 INNOCENT, PURE = 1, 2
 """First byte of a compiled solution: what screen could show."""
 
@@ -185,13 +187,14 @@ def compile_test(source: Any) -> TestCode:
     try:
         tree = ast.parse(source, "<test>")
         inert, entangled, first = screen.inert(tree), screen.entangled(tree), _imported_first(tree)
+        taken, identity = screen.taken(tree), screen.asks_identity(tree)
         ticker = _Ticker(tree)
         tree = ticker.visit(tree) if any(word in source for word in TEST_WORDS) else tree
     except MemoryError as error:
         raise Uncompilable("too complex to parse", memory=_used_mib() > 256) from error
     except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
         raise Uncompilable(f"{type(error).__name__}: {error}") from error
-    return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises, inert, entangled, first
+    return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises, inert, entangled, first, taken, identity
 
 
 def _imported_first(tree: ast.Module) -> tuple[str, ...]:
@@ -213,6 +216,15 @@ def mentioned(code: types.CodeType) -> list[str]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             found.update(mentioned(constant))
+    return sorted(found)
+
+
+def imports(code: types.CodeType) -> list[str]:
+    """Every module that byte code imports, by its first name."""
+    found = {step.argval.split(".")[0] for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found.update(imports(constant))
     return sorted(found)
 
 
@@ -260,8 +272,8 @@ def test_namespace(module: types.ModuleType, entry_point: str | None) -> dict[st
 
 
 def whole(function: Any) -> Any:
-    """A function that never says that its caller's loop is over; anything else, and classes, as they are."""
-    if function is None or not callable(function) or isinstance(function, type):
+    """A function or class that never says that its caller's loop is over; anything else, and built-in classes, as they are."""
+    if function is None or not callable(function) or (type(function) is type and function.__module__ == "builtins"):
         return function
 
     def called(*args: Any, **keywords: Any) -> Any:

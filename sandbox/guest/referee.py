@@ -14,10 +14,11 @@ import socket
 import sys
 from typing import Any
 
-from sandbox.guest import cell, compiler, judge, program, remote, report, wire
+from sandbox.guest import cell, compiler, falsify, judge, program, remote, report, wire
+from sandbox.guest.link import Gone, Link, Uncrossable, Unloaded
 
-GAVE_UP, GONE = "O", "V"
-"""Letters between judge and supervisor: needs one process; the solution's process has gone."""
+GAVE_UP, DATA_ONLY, GONE = "O", "D", "V"
+"""Letters between judge and supervisor: needs one process; needs both sides kept alike; the solution's process has gone."""
 
 
 def send(sock: socket.socket, message: Any, fds: list[int]) -> None:
@@ -107,7 +108,7 @@ class Judge:
         """``fd``: the socket to the supervisor."""
         self.tests, self.base = keeper.tests, keeper.base
         self.sock = socket.socket(fileno=fd)
-        self.link: remote.Link | None = None
+        self.link: Link | None = None
 
     def run(self) -> None:
         """Judge one cell after the other until the supervisor closes the socket."""
@@ -117,30 +118,37 @@ class Judge:
                 order, fds = receive(self.sock)
                 if fds:
                     self._connect(fds[0])
-                send(self.sock, self.cell(order["column"], order["text"]), [])
+                send(self.sock, self.cell(order["column"], order["text"], order["full"], order["prove"]), [])
         finally:
             os._exit(0)
 
     def _connect(self, fd: int) -> None:
         if self.link is not None:
             self.link.sock.close()
-        self.link = remote.Link(fd)
+        self.link = Link(fd)
 
-    def cell(self, column: int, text: bool) -> list[Any]:
-        """[letter, detail, whether this judge may be used again, digest of the outputs, their text].
+    def cell(self, column: int, text: bool, full: bool, prove: bool) -> list[Any]:
+        """[letter, detail, may this judge be used again, may that server, how far it was believed, digest of the outputs, text].
 
-        ``text``: the solution may not compile, which comes first.
+        ``text``: the solution may not compile, which comes first. ``full``: see ``link``; ``prove``: see ``falsify``.
         """
         link = self.link
         assert link is not None
-        link.fresh()
+        link.fresh(full=full)
         inert = entangled = False
         try:
             test = program.unmarshal(self.tests[column]) or program.compile_test(self.tests[column])
             inert, entangled = bool(test[3]), bool(test[4])
             letter, detail = self._judge(test, link)
+            if letter == report.PASSED and prove and falsify.holds_for_anything(link):
+                letter, detail = report.GARBLED, "what the solution says equals what is expected equals anything"
             if letter == report.PASSED:
                 link.still_there()
+            if letter == report.PASSED and link.ended:
+                letter, detail = (
+                    report.GARBLED,
+                    "a function of the test's ended before its assertions, and the solution kept it quiet",
+                )
             if letter == report.PASSED and link.starved:  # a test that expects some exception must not take that one for it
                 letter, detail = report.MEMORY, "the solution ran out of memory in a call"
         except program.Uncompilable as error:
@@ -151,30 +159,40 @@ class Judge:
         for name in ("solution", "your_module", program.TEST_MODULE):
             sys.modules.pop(name, None)
         if link.gone or link.gave_up:
-            letter = report.GARBLED if link.forged else GONE if link.gone else GAVE_UP
-        elif letter in (report.FAILED, report.ERROR) and (entangled or link.moved()):
+            letter = report.GARBLED if link.forged else GONE if link.gone else GAVE_UP if link.full else DATA_ONLY
+        elif letter in (report.FAILED, report.ERROR) and link.moved():
+            letter = DATA_ONLY
+        elif letter in (report.FAILED, report.ERROR) and (entangled or (link.theirs and link.whole)):
             letter = GAVE_UP
-        return [letter, detail, inert, *((None, None) if link.gone or link.gave_up else link.outcomes.result())]
+        doubt = link.doubts.word() if link.theirs or link.mine else ""
+        outputs = (None, None) if link.gone or link.gave_up else link.outcomes.result()
+        return [letter, detail or link.why, inert, not link.stale, doubt, *outputs]
 
     @staticmethod
-    def _before_the_test(link: remote.Link) -> str:
+    def _before_the_test(link: Link) -> str:
         """The letter of a solution that does not compile, or nothing."""
         try:
             link.learn([])
-        except remote.Unloaded as error:
+        except Unloaded as error:
             return report.BAD_SOLUTION if error.args[0] == report.BAD_SOLUTION else ""
-        except remote.Gone:
+        except Gone:
             return ""
         return ""
 
-    def _judge(self, test: Any, link: remote.Link) -> tuple[str, str]:
-        names = [name for name in program.mentioned(test[0]) if name not in test[5]]
+    def _judge(self, test: Any, link: Link) -> tuple[str, str]:
+        mentioned = program.mentioned(test[0])
+        names = [name for name in mentioned if name not in test[5]]
         entry_point = self.base.entry_point
         try:
             module = remote.Solution(link, [*names, entry_point] if entry_point else names, entry_point)
-        except remote.Unloaded as error:
+        except Unloaded as error:
             return error.args[0] if error.args[0] in tuple("EMS") else report.ERROR, error.args[1]
-        except remote.Uncrossable as error:
-            return GAVE_UP, str(error)
+        except Uncrossable as error:
+            return report.ERROR, str(error)  # the link remembers
+        link.patched, link.doubts.asks_identity = "patch" in mentioned, bool(test[7])
+        link.whole = not {"dumps", "vars"}.isdisjoint(mentioned)
+        for name in test[6]:
+            if name in vars(module):
+                link.doubts.expects(name, vars(module)[name])
         sys.modules["solution"] = sys.modules["your_module"] = module
         return judge.run_test(test, module, entry_point)

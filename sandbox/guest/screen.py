@@ -127,12 +127,45 @@ def entangled(tree: ast.Module) -> bool:
     return any(_shares(node) for node in ast.walk(tree))
 
 
+def asks_identity(tree: ast.Module) -> bool:
+    """A test that asks whether two values are one object, and not only of what class they are."""
+    return any(_same(node, constants=(ast.Constant, ast.Call)) for node in ast.walk(tree))
+
+
+def _same(node: ast.AST, *, constants: tuple[type[ast.AST], ...]) -> bool:
+    if isinstance(node, ast.Compare):
+        return isinstance(node.ops[0], (ast.Is, ast.IsNot)) and not isinstance(node.comparators[0], constants)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("assertIs", "assertIsNot"):
+        return not any(isinstance(argument, constants) for argument in node.args[:2])
+    return False
+
+
+_OF_SOLUTION = ("solution", "your_module")
+
+
+def taken(tree: ast.Module) -> tuple[str, ...]:
+    """Names that a test reads and does not bind: they can only be the solution's, or Python's."""
+    read: set[str] = set()
+    bound: set[str] = set()
+    modules = set(_OF_SOLUTION)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.ImportFrom) and node.module in _OF_SOLUTION:
+            read.update(alias.name for alias in node.names)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules.update(alias.asname for alias in node.names if alias.name in _OF_SOLUTION and alias.asname)
+            bound.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+            bound.add(node.name)
+    read.update(n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and getattr(n.value, "id", "") in modules)
+    return tuple(sorted(read - bound))
+
+
 def _shares(node: ast.AST) -> bool:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return any(alias.name in SHARED_STATE for alias in node.names)
-    if isinstance(node, ast.Compare):
-        return isinstance(node.ops[0], (ast.Is, ast.IsNot)) and not isinstance(node.comparators[0], ast.Constant)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("assertIs", "assertIsNot"):
-        return not any(isinstance(argument, ast.Constant) for argument in node.args[:2])
+    if isinstance(node, (ast.Compare, ast.Call)) and _same(node, constants=(ast.Constant,)):
+        return True
     name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
     return name in SHARED_STATE

@@ -50,9 +50,10 @@ class Questions:
             raise self._refuse("a context is not changed here")
         testing = [base for base in cls.__mro__ if base.__module__.startswith("unittest")]
         hooked = issubclass(cls, _HOOKED)
-        if any(name in vars(base) for base in testing) or (testing and name[:1] == "_") or (hooked and name in HOOKS):
+        method = cls.__module__ == "generated_test" and callable(getattr(cls, name, None))
+        if testing or method or (hooked and name in HOOKS):
             raise self._refuse(f"{name!r} is not set here")
-        if not testing and not hooked:
+        if not testing and not hooked and cls.__module__ != "generated_test":
             self.usual.add(cls)
         return obj
 

@@ -2,8 +2,15 @@
 
 The test runs in a judge, the solution in a server, and they share no memory; the supervisor passes each server's socket to the
 judge and then only watches both CPU clocks. A judge answers for the cell unless the server has gone (then the server's own ending
-is the evidence) or something must cross that cannot. Such a cell runs again with both in one process, marked ``one_process``; its
-pass stands only for a source that ``screen.innocent`` has cleared, and is otherwise handed on as unproved.
+is the evidence), or another way is needed:
+
+    needed                                              the cell runs again                      its pass stands
+    both sides kept alike (state, aliases)              apart, with handles                      as it is
+    a comparison of the solution's own was believed     apart, watched (mark ``believed``)       for a source that was read
+    what only one process has (the test says so)        in one process (mark ``one_process``)    for a source that was read
+
+"Read" is ``screen.innocent``; any other pass of these is handed on as ``unproved``, as is one where the solution's object was asked
+what nobody should ask it (``doubts``). Which of the ways was used never depends on the solution alone.
 """
 
 from __future__ import annotations
@@ -15,12 +22,14 @@ import socket
 import time
 from typing import Any
 
-from sandbox.guest import cell, kernel, processes, program, referee, report, seccomp, server, watch, wire
+from sandbox.guest import cell, doubts, kernel, processes, program, referee, report, seccomp, server, watch, wire
 
 ANSWER_S = 10.0
 """Seconds that the keeper may take for a fork; a healthy one takes milliseconds."""
 JUDGE_S = 0.2
 """Seconds for a judge to notice that the server was killed."""
+LETTER, OUTPUTS, MARKS = 1, 6, 8
+"""Places in the evidence of a cell."""
 ONE_PROCESS, UNPROVED = "one_process", "unproved"
 
 
@@ -102,8 +111,8 @@ class Trial:
             self._end_server()  # its socket died with the judge
         return ended
 
-    def start_server(self, solution: Any) -> None:
-        """Fork a process that holds one solution; its socket goes to the judge with the next cell."""
+    def start_server(self, solution: Any, prove: bool = False) -> None:
+        """Fork a process that holds one solution; its socket goes to the judge with the next cell. ``prove``: see ``server``."""
         near, far = socket.socketpair()
         self.server_base_s = processes.reaped_cpu_s()
         self.server_pid = os.fork()
@@ -111,7 +120,7 @@ class Trial:
             try:
                 cell.confine(self.base, near.fileno())
                 seccomp.install(seccomp.for_cell(os.getpid()))
-                server.serve(solution, self.base.entry_point, near.fileno())
+                server.Server(solution, self.base.entry_point, near.fileno(), prove).serve()
             finally:
                 os._exit(70)
         near.close()
@@ -135,12 +144,47 @@ class Trial:
 
     def run(self, solution: Any, column: int) -> list[Any]:
         """Evidence of one cell: [ending, letter, status, CPU ms, wall ms, note, output digest, output text, marks]."""
+        read = program.shown(solution)
+        seen = self._apart(solution, column, full=not read & program.PURE)
+        if seen[LETTER] == referee.DATA_ONLY:
+            seen = self._again(solution, column)
+        if seen[MARKS] == [doubts.REFUSED]:
+            seen[LETTER], seen[MARKS] = report.GARBLED, [UNPROVED]
+        elif seen[LETTER] in (referee.GAVE_UP, referee.DATA_ONLY):
+            return self._in_one_process(solution, column, seen[OUTPUTS:MARKS])
+        elif seen[LETTER] == report.PASSED and seen[MARKS] == [doubts.BELIEVED]:
+            seen = self._again(solution, column, prove=True) if read & program.INNOCENT else seen
+            if not read & program.INNOCENT or (seen[0] == watch.FINISHED and seen[LETTER] != report.PASSED):
+                seen[LETTER], seen[MARKS] = report.GARBLED, [UNPROVED]
+        return seen
+
+    def _again(self, solution: Any, column: int, *, prove: bool = False) -> list[Any]:
+        """The same cell with a server of its own. ``prove``: one that watches what reading the source has shown."""
+        self._end_server()
+        seen = self._apart(solution, column, full=True, prove=prove)
+        if seen[MARKS] == [doubts.REFUSED]:
+            seen[LETTER] = report.GARBLED
+        if prove:
+            self._end_server()
+        return seen
+
+    def _apart(self, solution: Any, column: int, *, full: bool, prove: bool = False) -> list[Any]:
+        """Test and solution in two processes."""
         began = time.monotonic()
         judge = self._ensure_judge()
         if not self.server_pid:
-            self.start_server(solution)
+            self.start_server(solution, prove)
         fds = [] if self.pending is None else [self.pending]
-        referee.send(judge, {"column": column, "text": isinstance(solution, str)}, fds)
+        order = {"column": column, "text": isinstance(solution, str), "full": full, "prove": prove}
+        try:
+            referee.send(judge, order, fds)
+        except OSError:  # a judge that left after its last answer
+            self._end_judge()
+            if self.pending is None:
+                self.start_server(solution, prove)
+            fds = [] if self.pending is None else [self.pending]
+            judge = self._ensure_judge()
+            referee.send(judge, order, fds)
         if self.pending is not None:
             os.close(self.pending)
             self.pending = None
@@ -148,10 +192,8 @@ class Trial:
         ending = watch.wait_for(judge.fileno(), lambda: self._used_s(start_s), self.base.cpu_s, self.wall_s)
         cpu_s = self._used_s(start_s)
         wall_ms = round((time.monotonic() - began) * 1e3, 2)
-        letter, note, status, ending, outputs = self._verdict(ending, cpu_s)
-        if letter == referee.GAVE_UP:
-            return self._in_one_process(solution, column, outputs)
-        return [ending, letter, status, round(cpu_s * 1e3, 2), wall_ms, note, *outputs, []]
+        letter, note, status, ending, outputs, marks = self._verdict(ending, cpu_s)
+        return [ending, letter, status, round(cpu_s * 1e3, 2), wall_ms, note, *outputs, marks]
 
     def _server_s(self) -> float:
         return processes.tree_cpu_s(self.server_pid, self.server_base_s) if self.server_pid else 0.0
@@ -159,27 +201,27 @@ class Trial:
     def _used_s(self, start_s: float) -> float:
         return kernel.thread_group_cpu_s(self.judge_pid) + self._server_s() - start_s
 
-    def _verdict(self, ending: str, cpu_s: float) -> tuple[str, str, int, str, list[str | None]]:
-        """(letter, note, status, ending, outputs) after the wait; ends whatever may not go on."""
+    def _verdict(self, ending: str, cpu_s: float) -> tuple[str, str, int, str, list[str | None], list[str]]:
+        """(letter, note, status, ending, outputs, marks) after the wait; ends whatever may not go on."""
         none: list[str | None] = [None, None]
         if ending == watch.FINISHED and cpu_s > self.base.cpu_s + watch.SETUP_CPU_S:
             ending = watch.CPU_LIMIT
         if ending != watch.FINISHED:
             self._end_server()
             self._end_judge()
-            return report.NOTHING, "", 0, ending, none
+            return report.NOTHING, "", 0, ending, none, []
         try:
             answer, _ = referee.receive(self.judge_sock)  # type: ignore[arg-type]
-            letter, note, again, *outputs = answer
+            letter, note, again, steady, doubt, *outputs = answer
         except (wire.WireError, OSError, ValueError, TypeError):
             self._end_server()
-            return report.NOTHING, "the judge ended", int(self._end_judge()["status"]), ending, none
-        status = self._end_server() if letter in (referee.GONE, report.GARBLED) or not again else 0
+            return report.NOTHING, "the judge ended", int(self._end_judge()["status"]), ending, none, []
+        status = self._end_server() if letter in (referee.GONE, report.GARBLED) or not again or not steady else 0
         if not again:
             self._end_judge()
         if letter == referee.GONE:
-            return report.NOTHING, "the solution's process left", status, ending, none
-        return str(letter), str(note) if self.base.detail else "", 0, ending, outputs
+            return report.NOTHING, "the solution's process left", status, ending, none, []
+        return str(letter), str(note) if self.base.detail else "", 0, ending, outputs, [doubt] if doubt else []
 
     def _in_one_process(self, solution: Any, column: int, outputs: list[str | None]) -> list[Any]:
         """Test and solution together. ``outputs``: what the two sides have seen of them while they were apart."""

@@ -60,10 +60,15 @@ def test_hardening_as_the_engine_sees_it(executor: PooledExecutor, client: Any) 
 def test_how_a_pass_was_proved_travels_with_it(executor: PooledExecutor) -> None:
     counter = "class P:\n    def __init__(self, x):\n        self.x = x\n"
     assert verdict(executor, "def f(x): return x", "assert f(1) == 1") == ("passed", ())
-    assert verdict(executor, counter, "assert P(1).x == 1") == ("passed", ("one_process",))
-    assert verdict(executor, "import os\n" + counter, "assert P(1).x == 1") == ("passed", ("one_process",))
     reaches = counter + "def g(name):\n    return eval(name)\n"
-    assert verdict(executor, reaches, "assert P(1).x == 1") == ("tampered", ("one_process", "unproved"))
+    for source in (counter, "import os\n" + counter, reaches):
+        assert verdict(executor, source, "assert P(1).x == 1") == ("passed", ("handles",))
+    equal = "    def __eq__(self, other):\n        return isinstance(other, P) and self.x == other.x\n"
+    assert verdict(executor, counter + equal, "assert P(1) == P(1)") == ("passed", ("believed",))
+    assert verdict(executor, reaches.replace("def g", equal + "def g"), "assert P(1) == P(1)") == ("tampered", ("unproved",))
+    derives = "class Q(P):\n    pass\nassert Q(1).x == 1"
+    assert verdict(executor, counter, derives) == ("passed", ("one_process",))
+    assert verdict(executor, reaches, derives) == ("tampered", ("one_process", "unproved"))
 
 
 def test_containers_of_dead_sessions_are_removed(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,87 @@
+"""What the test lends to a solution: which of its objects may be held over there, and what may be asked of them.
+
+Functions may be called, objects of the test's own classes asked for fields, streams read, mocks called. Nothing of unittest is
+lent, no record of a mock is read or changed, no method is replaced; what a solution sets on a mock is plain data.
+"""
+
+# ruff: noqa: SIM905 - lists of words read better as words
+from __future__ import annotations
+
+import enum
+import io
+import types
+import unittest
+from functools import partial
+from typing import Any, List  # noqa: UP035
+
+from sandbox.guest import codec, handles, operations
+
+_TEST = "generated_test"
+_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, partial)
+_STREAMS = (io.StringIO, io.BytesIO)
+
+
+def may_leave(value: Any) -> None:
+    """Raises codec.Opaque for an object of the test's that the solution may have no handle of."""
+    cls = type(value)
+    if isinstance(value, type):
+        fine = value.__module__ == _TEST and not issubclass(value, unittest.TestCase)
+    elif cls.__module__ == "builtins":
+        fine = isinstance(value, _FUNCTIONS) or hasattr(cls, "__next__")
+    else:
+        fine = isinstance(value, (*_FUNCTIONS, *_STREAMS)) or _is_mock(cls) or cls.__module__ == _TEST
+        fine = fine and not isinstance(value, unittest.TestCase)
+    if not fine:
+        raise codec.Opaque(f"a {cls.__name__} of the test's")
+
+
+def changed(value: Any, before: dict[str, Any]) -> bool:
+    """Whether a method of a test's object is hidden by a field that it had not, or something of a frozen one is another."""
+    now = vars(value)
+    frozen = getattr(getattr(type(value), "__dataclass_params__", None), "frozen", False)
+    methods = {name for cls in type(value).__mro__ for name, held in vars(cls).items() if isinstance(held, types.FunctionType)}
+    hidden = any(name not in before and name in methods for name in now)
+    return hidden or (frozen and (now.keys() != before.keys() or any(now[name] is not before[name] for name in now)))
+
+
+def of_unittest(value: Any) -> bool:
+    """A test case, or a class of them."""
+    return isinstance(value, unittest.TestCase) or (isinstance(value, type) and issubclass(value, unittest.TestCase))
+
+
+def _is_mock(cls: type) -> bool:
+    return any(base.__module__ == "unittest.mock" for base in cls.__mro__)
+
+
+_NAMES = frozenset(("__name__", "__qualname__", "__doc__"))
+
+
+def may_be_asked(value: Any, operation: str, arguments: List[Any]) -> None:  # noqa: UP006
+    """Raises AttributeError for what a solution may not do with an object of the test's."""
+    cls = type(value)
+    name = str(arguments[0]) if operation in ("get", "set", "delete", "send") and arguments else ""
+    if isinstance(value, type):
+        fine = value.__module__ == _TEST and (operation == "__call__" or (operation in ("get", "send") and name[:1] != "_"))
+        fine = (fine or (operation == "get" and name in _NAMES)) and not issubclass(value, unittest.TestCase)
+    elif isinstance(value, _FUNCTIONS):
+        fine = operation in ("__call__", "signature") or (operation == "get" and name in _NAMES)
+    elif _is_mock(cls):
+        offered = name[:1] not in ("", "_") and not name.startswith("assert") and not hasattr(cls, name) and name not in _RECORDS
+        asked = operation == "get" and name == "return_value"
+        plain = operation != "set" or not (callable(arguments[1]) or isinstance(arguments[1], handles.Handle))
+        fine = asked or operation in operations.SPECIALS or (operation in ("get", "send", "set") and offered and plain)
+    elif isinstance(value, _STREAMS) or cls.__module__ == "builtins":
+        fine = operation in operations.SPECIALS or (
+            isinstance(value, _STREAMS) and operation in ("get", "send") and name[:1] != "_"
+        )
+    elif cls.__module__ == _TEST and not isinstance(value, unittest.TestCase):
+        changes = operation in ("set", "delete")
+        kept = changes and (callable(getattr(value, name, None)) or (isinstance(value, enum.Enum) and name[:1] == "_"))
+        fine = name[:2] != "__" and not kept
+    else:
+        fine = False
+    if not fine:
+        raise AttributeError(f"{name or operation!r} is not for a solution")
+
+
+_RECORDS = frozenset("return_value side_effect called call_count call_args call_args_list method_calls mock_calls".split())
