@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
-import inspect
 import types
 from typing import Any, Callable, Dict, List, Set, Tuple  # noqa: UP035
 
-from sandbox.guest import errors, operations
+from sandbox.guest import errors, operations, signatures
 
 ACROSS = frozenset(("__name__", "__qualname__", "__doc__", "__wrapped__", "__self__", "__func__", "__members__"))
 """Special names that are asked for like any other attribute."""
@@ -71,8 +70,8 @@ class Handle:
         cls = type(self)
         if name == "__dict__":
             return _asks[cls](self, "vars")
-        if name in _OF_SIGNATURES and _known[cls] in ("function", "method"):
-            return _OF_SIGNATURES[name](signature(self))
+        if name in signatures.FIELDS and _known[cls] in ("function", "method"):
+            return signatures.FIELDS[name](signatures.build(_asks[cls](self, "signature")))
         if name[:2] == "__" == name[-2:] and name not in ACROSS:
             return object.__getattribute__(self, name)
         if name in _methods[cls]:
@@ -105,40 +104,6 @@ class Handle:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
-
-
-def signature(function: Any) -> inspect.Signature:
-    """That of a function on the other side."""
-    parts = _asks[type(function)](function, "signature")
-    empty = inspect.Parameter.empty
-    return inspect.Signature(
-        [
-            inspect.Parameter(name, kind, default=None if given else empty, annotation=noted if isinstance(noted, type) else empty)
-            for name, kind, given, noted in parts
-        ]
-    )
-
-
-def _code(found: inspect.Signature) -> Any:
-    positional = [p.name for p in found.parameters.values() if p.kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    return types.SimpleNamespace(co_argcount=len(positional), co_varnames=tuple(found.parameters))
-
-
-def _defaults(found: inspect.Signature) -> Any:
-    given = (p for p in found.parameters.values() if p.kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return tuple(p.default for p in given if p.default is not p.empty) or None
-
-
-def _annotations(found: inspect.Signature) -> Any:
-    return {p.name: p.annotation for p in found.parameters.values() if p.annotation is not p.empty}
-
-
-_OF_SIGNATURES = {
-    "__signature__": lambda found: found,
-    "__code__": _code,
-    "__defaults__": _defaults,
-    "__annotations__": _annotations,
-}
 
 
 class Method:

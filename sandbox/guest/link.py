@@ -9,30 +9,14 @@ cell.
 from __future__ import annotations
 
 import importlib
-import secrets
-import socket
-import threading
 import types
 from typing import Any
 
-from sandbox.guest import codec, doubts, errors, handles, lent, operations, outcomes, peer, server, standard, wire
-
-_MALFORMED = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError, ImportError, RecursionError)
-
-
-class Uncrossable(BaseException):
-    """This cell needs more than the two sides have. No Exception, so that tests rarely swallow it; ``Link.gave_up`` remembers."""
+from sandbox.guest import codec, doubts, errors, handles, lent, operations, outcomes, standard
+from sandbox.guest.line import MALFORMED, Gone, Line, Uncrossable, Unloaded
 
 
-class Gone(BaseException):
-    """The solution's process ended or answered nonsense; the supervisor knows how it ended."""
-
-
-class Unloaded(BaseException):
-    """The solution did not load: (letter, why)."""
-
-
-class Link(peer.Peer):
+class Link(Line):
     """The judge's end of one server."""
 
     first = 1
@@ -40,27 +24,23 @@ class Link(peer.Peer):
 
     def __init__(self, fd: int) -> None:
         """``fd``: a stream socket."""
-        super().__init__()
-        self.fd = fd
-        self.sock = socket.socket(fileno=fd)
+        super().__init__(fd)
         self.kinds: dict[str, Any] = {}
         codec.when_missed(self.give_up)
         handles.when_it_cannot(self.give_up)
-        self.thread = threading.get_ident()
         self.fresh(full=False)
 
     def fresh(self, *, full: bool) -> None:
         """Forget what happened in the cell before. ``full``: keep both sides alike from the start."""
-        self.gave_up = self.gone = self.forged = self.shared = self.starved = self.stale = False
-        self.full, self.why = full, ""
+        self.pick_up()
+        self.shared = self.starved = self.stale = False
+        self.full = full
         self.patched = self.whole = False
         self.outcomes = outcomes.Outcomes()
         self.doubts = doubts.Doubts()
         handles.when_equal(self.doubts.equal)
         self.ended: dict[Any, int] = {}
         self.namespaces: list[tuple[Any, dict[str, Any]]] = []
-        self.reply_size = 0
-        self.begun: list[str] = []
         if self.mine or self.theirs or self.kept:
             self.reset()
             self.kinds = {}
@@ -68,71 +48,11 @@ class Link(peer.Peer):
         if full:
             self.kinds = {}
 
-    def question(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Ask, answer what is asked back, and take the reply. Raises Gone, Unloaded or Uncrossable."""
-        reply = self._round_trip(request)
-        while "back" in reply:
-            reply = self._round_trip({"answer": self.ask_for(reply["back"])})
-        return reply
-
-    def _round_trip(self, request: dict[str, Any]) -> dict[str, Any]:
-        if threading.get_ident() != self.thread:
-            raise self.give_up("threads of the test's")
-        self.expect_silence()
-        token = secrets.token_hex(8)
-        request = {**request, **dict.fromkeys(self.begun, 1)}
-        self.begun = []
-        try:
-            wire.write_all(self.fd, wire.encode([token, request]))
-            size = int.from_bytes(wire.read_exactly(self.fd, 4), "big")
-            body = wire.read_exactly(self.fd, size) if size <= server.MAX_REPLY else b""
-        except (wire.WireError, OSError):
-            self.gone = True
-            raise Gone from None
-        self.reply_size = size
-        try:
-            echo, reply = wire.decode(body)
-        except (wire.WireError, RecursionError, ValueError, TypeError):
-            echo, reply = None, None  # a server of ours answers in form, so this was somebody else: the same as a foreign token
-        if echo != token or type(reply) is not dict:  # an answer to another question: somebody else has answered too
-            self.forged = self.gone = True
-            raise Gone
-        if "unloaded" in reply:
-            letter, why = reply["unloaded"] if type(reply["unloaded"]) is list and len(reply["unloaded"]) == 2 else ("", "")
-            raise Unloaded(str(letter), str(why)[:500])
-        return reply
-
-    def ask_for(self, request: Any) -> dict[str, Any]:
-        """The answer to a question of the solution's about an object of the test's."""
-        try:
-            with server.deeper():
-                return self.perform(request)
-        except codec.Opaque as error:
-            raise self.give_up(str(error)) from None
-        except _MALFORMED:
-            self.gone = True
-            raise Gone from None
-
-    def expect_silence(self) -> None:
-        """An answer that nobody asked for is no answer: note it. Raises Gone."""
-        try:
-            early = self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except OSError:
-            return
-        self.forged = self.forged or bool(early)
-        self.gone = True
-        raise Gone
-
     def still_there(self) -> None:
         """One more round trip: the solution's process has neither left nor said more than it was asked. Raises Gone."""
         reply = self.question({"names": []})
         self.doubts.refused = self.doubts.refused or "doubt" in reply
         self.expect_silence()
-
-    def give_up(self, why: str) -> Uncrossable:
-        """Note that this cell must run in another way."""
-        self.gave_up, self.why = True, self.why or why
-        return Uncrossable(why)
 
     def learn(self, names: list[str]) -> None:
         """Ask what names stand for, once a server."""
@@ -150,7 +70,7 @@ class Link(peer.Peer):
         try:
             self.heard(reply)
             return dict(reply["kinds"])
-        except (*_MALFORMED, codec.Opaque):
+        except (*MALFORMED, codec.Opaque):
             self.gone = True
             raise Gone from None
 
@@ -182,7 +102,7 @@ class Link(peer.Peer):
                 return importlib.import_module(body)
             if sort == "member":
                 return standard.member(*body)
-        except (*_MALFORMED, codec.Opaque):
+        except (*MALFORMED, codec.Opaque):
             pass  # as for any other sort: no server of ours says so
         self.gone = True
         raise Gone
@@ -239,13 +159,13 @@ class Link(peer.Peer):
             raise error
         reply = super().raised(error)
         if doubts.ended_assertions(error):
-            self.ended[_number_of(reply)] = self.asked
+            self.ended[_number_of(reply)] = self.serial
         return reply
 
     def outcome(self, reply: dict[str, Any]) -> Any:
         """See Peer. An error of the test's own that comes back from the question in which it was raised was not kept quiet."""
         number = _number_of(reply)
-        if self.ended.get(number) == self.asked:
+        if self.ended.get(number) == self.serial:
             del self.ended[number]
         return super().outcome(reply)
 
@@ -289,7 +209,7 @@ class Link(peer.Peer):
             return self.outcome(reply)
         except codec.Opaque as error:
             raise self.give_up(str(error)) from None
-        except _MALFORMED as error:
+        except MALFORMED as error:
             if getattr(error, "__from_solution__", False) or self.numbers.get(id(error)) in self.mine:
                 raise
             self.gone = True
@@ -324,7 +244,7 @@ class Link(peer.Peer):
             return self._outcome(name, reply, args)
         except codec.Opaque as error:
             raise self.give_up(f"argument of {name}: {error}") from None
-        except _MALFORMED as error:
+        except MALFORMED as error:
             if getattr(error, "__from_solution__", False):
                 raise
             self.gone = True

@@ -58,7 +58,7 @@ class Peer:
         self.numbers: Dict[int, int] = {}  # noqa: UP006
         self.kept: Dict[int, List[Any]] = {}  # noqa: UP006
         self.born: Dict[int, int] = {}  # noqa: UP006
-        self.asked = 0
+        self.serial = 0
         self.descriptions: Dict[int, Any] = {}  # noqa: UP006
         self.described: List[Any] = []  # noqa: UP006
         handles.forget()
@@ -233,7 +233,7 @@ class Peer:
 
     def _stands(self, number: int, value: Any) -> None:
         self.theirs[number] = value
-        self.born[number] = self.asked
+        self.born[number] = self.serial
         self.numbers[id(value)] = number
 
     def failure(self, body: Any) -> BaseException:
@@ -260,11 +260,11 @@ class Peer:
 
     def was_there(self, value: Any) -> bool:
         """Whether a handle stood here before the last question."""
-        return self.born.get(self.numbers.get(id(value), -1), self.asked) < self.asked
+        return self.born.get(self.numbers.get(id(value), -1), self.serial) < self.serial
 
     def request(self, operation: str, on: Any, arguments: Any = (), keywords: Any = None) -> Message:
         """A question. ``on``: the object, packed. Raises codec.Opaque."""
-        self.asked += 1
+        self.serial += 1
         request = {"op": operation, "on": on, "args": [self.pack(item) for item in arguments]}
         if keywords:
             request["keywords"] = {name: self.pack(item) for name, item in keywords.items()}

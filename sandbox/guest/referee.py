@@ -15,7 +15,8 @@ import sys
 from typing import Any
 
 from sandbox.guest import cell, compiler, falsify, judge, program, remote, report, wire
-from sandbox.guest.link import Gone, Link, Uncrossable, Unloaded
+from sandbox.guest.line import Gone, Uncrossable, Unloaded
+from sandbox.guest.link import Link
 
 GAVE_UP, DATA_ONLY, GONE = "O", "D", "V"
 """Letters between judge and supervisor: needs one process; needs both sides kept alike; the solution's process has gone."""
