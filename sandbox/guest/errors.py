@@ -41,6 +41,8 @@ LIBRARY = {
 """Classes by their public name."""
 MAX_TEXT = 1 << 16
 MAX_CAUSES = 3
+FROM_NONE = False
+"""In the place of a cause: there is none, and that was said (``raise X from None``)."""
 
 
 def describe(error: BaseException, causes: int = MAX_CAUSES, pack: Callable[[Any], Any] = codec.pack) -> dict[str, Any]:
@@ -53,7 +55,9 @@ def describe(error: BaseException, causes: int = MAX_CAUSES, pack: Callable[[Any
         arguments = [pack(item) for item in values]
     except (codec.Opaque, RecursionError):
         arguments = [text]
-    below = describe(cause, causes - 1)["raised"] if cause is not None and causes else None
+    below: Any = describe(cause, causes - 1)["raised"] if cause is not None and causes else None
+    if cause is None and error.__suppress_context__:
+        below = FROM_NONE
     shown = None if cls.__str__ is class_of(nearest).__str__ else text
     return {"raised": [cls.__name__, nearest, arguments, _fields(error, pack), shown, below]}
 
@@ -116,7 +120,9 @@ def rebuild(raised: Any, give_up: Callable[[str], BaseException], causes: int = 
     for name, item in fields.items():
         if name[:2] != "__":
             vars(error)[name] = codec.unpack(item)
-    if cause is not None and causes:
+    if cause is FROM_NONE:
+        error.__suppress_context__ = True
+    elif cause is not None and causes:
         error.__cause__ = rebuild(cause, give_up, causes - 1)
     vars(error)["__from_solution__"] = True
     return error

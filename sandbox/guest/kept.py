@@ -6,8 +6,10 @@ nested, aliases and cycles cross as they are, and a change is a change of one bo
 
 from __future__ import annotations
 
+import operator
 from collections import Counter, OrderedDict, defaultdict, deque
-from typing import Any, Callable, Dict  # noqa: UP035 - evaluated by Python 3.9 too
+from itertools import chain
+from typing import Any, Callable, Dict, Iterator, List  # noqa: UP035 - evaluated by Python 3.9 too
 
 from sandbox.guest import arrays, codec
 
@@ -50,6 +52,30 @@ def body(value: Any, pack: Pack) -> Any:
         return {TAGS[kind]: pairs}
     factory = value.default_factory
     return {"D": [None if factory is None else pack(factory), pairs]}
+
+
+class Glance:
+    """Whether any of some containers has changed, seen by the objects that they hold: bodies would take twenty times as long."""
+
+    def __init__(self, containers: List[Any]) -> None:  # noqa: UP006
+        """Remembers, and keeps alive, what they hold now."""
+        self.plain = all(type(value) in TAGS and type(value) is not bytearray for value in containers)
+        looked_at = containers if self.plain else []
+        self.pairs = [value for value in looked_at if isinstance(value, dict)]
+        self.rows = [value for value in looked_at if not isinstance(value, dict)]
+        self.sizes = self._sizes()
+        self.held = list(self._held())
+
+    def _sizes(self) -> List[int]:  # noqa: UP006
+        return [*map(len, self.pairs), *map(len, self.rows)]
+
+    def _held(self) -> Iterator[Any]:
+        values = chain.from_iterable(map(dict.values, self.pairs))
+        return chain(chain.from_iterable(self.pairs), values, chain.from_iterable(self.rows))
+
+    def same(self) -> bool:
+        """False where something may have changed; arrays and bytes are not looked into."""
+        return self.plain and self._sizes() == self.sizes and all(map(operator.is_, self._held(), self.held))
 
 
 def empty(said: Any) -> Any:

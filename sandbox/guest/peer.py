@@ -63,6 +63,7 @@ class Peer:
         self.described: List[Any] = []  # noqa: UP006
         handles.forget()
         self.new: List[int] = []  # noqa: UP006
+        self.glance = kept.Glance([])
 
     # what a subclass says
 
@@ -155,18 +156,22 @@ class Peer:
         """The message, packed already, with all that the other side has to know before it reads it."""
         news: List[Any] = []  # noqa: UP006
         heard = {number for number, entry in self.kept.items() if entry[1] is not None}
-        for number in heard:
-            self._say(number, self.kept[number], news)
+        if not self.glance.same():
+            for number in heard:
+                self._say(number, self.kept[number], news)
         while self.new:
             number = self.new.pop()
             self._say(number, self.kept[number], news)
         if self.drops:
             heard -= {number for number, _ in news}
-            gone = [number for number in heard if sys.getrefcount(self.kept[number][0]) <= _ALONE]
+            alone = _ALONE + self.glance.plain  # which looks at it too
+            gone = [number for number in heard if sys.getrefcount(self.kept[number][0]) <= alone]
             for number in gone:
                 self._drop(number)
             if gone:
                 message["drop"] = gone
+        if news or "drop" in message:
+            self._look()
         if news:
             message["kept"] = news
         if self.described:
@@ -178,6 +183,9 @@ class Peer:
         if body != entry[1]:
             entry[1] = body
             news.append([number, body])
+
+    def _look(self) -> None:
+        self.glance = kept.Glance([entry[0] for entry in self.kept.values()])
 
     def _drop(self, number: int) -> None:
         self.numbers.pop(id(self.kept.pop(number)[0]), None)
@@ -201,6 +209,8 @@ class Peer:
             kept.fill(self.kept[number][0], body)
         for number, _ in news:
             self.kept[number][1] = kept.body(self.kept[number][0], self.pack)
+        if news or "drop" in message:
+            self._look()
 
     def _foreign(self, number: Any) -> int:
         """A number that only the other side gives."""
