@@ -27,7 +27,7 @@ _any_name: Set[type] = set()  # noqa: UP006
 
 def is_awaited(cls: Any) -> bool:
     """Whether objects of the described class only live in a loop."""
-    return any(known in _known.get(cls, "") for known in ("coroutine", "async_generator"))
+    return _known.get(cls, "") == "async_generator"
 
 
 def answers_any_name(cls: Any) -> bool:
@@ -226,6 +226,20 @@ def _of_plain(name: str, plain: Any) -> Any:
     return comparing
 
 
+COROUTINE = "coroutine"
+
+
+def _relay(cls: Any) -> Any:
+    """A coroutine of this side's: who awaits it has the other side's run to its end."""
+    itself: List[Any] = []  # noqa: UP006
+
+    async def relay() -> Any:
+        return _asks[cls](itself[0], "await")
+
+    itself.append(relay())
+    return itself[0]
+
+
 def plain_of(value: Any) -> Tuple[Any, ...]:  # noqa: UP006
     """(the plain value that a handle is,); empty for one that is none."""
     return tuple(operations.immutable(value))
@@ -295,6 +309,8 @@ def instance(cls: Any, content: List[Any]) -> Any:  # noqa: UP006
     if type(cls) is not Remote or issubclass(cls, BaseException):
         raise ValueError("no class of a handle")
     plain: Any = next((kind for kind in operations.IMMUTABLE.values() if issubclass(cls, kind)), None)
+    if _known[cls] == COROUTINE:
+        return _relay(cls)
     if plain is None:
         bare: Any = object
         return bare.__new__(cls)

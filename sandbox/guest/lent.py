@@ -59,6 +59,8 @@ _NAMES = frozenset(("__name__", "__qualname__", "__doc__"))
 def may_be_asked(value: Any, operation: str, arguments: List[Any]) -> None:  # noqa: UP006
     """Raises AttributeError for what a solution may not do with an object of the test's."""
     cls = type(value)
+    if operation == "await":
+        raise AttributeError("a coroutine of the test's")
     name = str(arguments[0]) if operation in ("get", "set", "delete", "send") and arguments else ""
     if isinstance(value, type):
         fine = value.__module__ == _TEST and (operation == "__call__" or (operation in ("get", "send") and name[:1] != "_"))

@@ -35,7 +35,7 @@ class Link(Line):
         self.pick_up()
         self.shared = self.starved = self.stale = False
         self.full = full
-        self.patched = self.whole = False
+        self.patched = self.whole = self.concurrent = False
         self.outcomes = outcomes.Outcomes()
         self.doubts = doubts.Doubts()
         handles.when_equal(self.doubts.equal)
@@ -179,6 +179,8 @@ class Link(Line):
         """One operation of the test's on an object of the solution's. Raises what the solution raised."""
         if self.patched:
             raise self.give_up("the test patches what an object of the solution's may use")
+        if operation == "await" and self.concurrent:
+            raise self.give_up("a loop in which more than one thing happens")
         self.doubts.about(operation, value, arguments)
         self.outcomes.lose()
         if operation in ("set", "delete") and isinstance(value, type):

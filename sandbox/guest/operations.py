@@ -89,6 +89,20 @@ def _send(value: Any, name: str, /, *arguments: Any, **keywords: Any) -> Any:
     return getattr(value, name)(*arguments, **keywords)
 
 
+_loops: List[Any] = []  # noqa: UP006
+
+
+def _await(value: Any) -> Any:
+    """Run a coroutine to its end, in one loop for all of a process."""
+    import asyncio
+
+    if type(value) is not types.CoroutineType:
+        raise TypeError("no coroutine")
+    if not _loops:
+        _loops.append(asyncio.new_event_loop())
+    return _loops[0].run_until_complete(value)
+
+
 def _namespace(value: Any) -> Any:
     names = vars(value)
     return names if type(names) is dict else dict(names)
@@ -132,6 +146,7 @@ OPERATIONS: Dict[str, Callable[..., Any]] = {  # noqa: UP006
     "dir": dir,
     "content": content,
     "signature": _signature,
+    "await": _await,
 }
 IMMUTABLE: Dict[str, Any] = {kind.__name__: kind for kind in (int, float, complex, str, bytes, tuple)}  # noqa: UP006
 CONTAINERS: tuple[Any, ...] = (list, OrderedDict, defaultdict, Counter, dict, set, frozenset, deque, bytearray, *_VIEWS)

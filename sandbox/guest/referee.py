@@ -6,6 +6,7 @@ which do. A judge that has only run inert tests is used again; any other is repl
 and solution in one process. The supervisor speaks to it in JSON over a socket; descriptors travel beside the message.
 """
 
+# ruff: noqa: SIM905 - lists of words read better as words
 from __future__ import annotations
 
 import gc
@@ -20,6 +21,15 @@ from sandbox.guest.link import Link
 
 GAVE_UP, DATA_ONLY, GONE = "O", "D", "V"
 """Letters between judge and supervisor: needs one process; needs both sides kept alike; the solution's process has gone."""
+
+
+CONCURRENT = frozenset(
+    (
+        "gather wait_for wait create_task ensure_future TaskGroup timeout timeout_at as_completed sleep Lock Event Queue Semaphore "
+        "Condition run_in_executor get_running_loop get_event_loop call_later call_soon cancel shield all_tasks current_task"
+    ).split()
+)
+"""Words of tests in which coroutines run side by side."""
 
 
 def send(sock: socket.socket, message: Any, fds: list[int]) -> None:
@@ -191,6 +201,7 @@ class Judge:
         except Uncrossable as error:
             return report.ERROR, str(error)  # the link remembers
         link.patched, link.doubts.asks_identity = "patch" in mentioned, bool(test[7])
+        link.concurrent = not CONCURRENT.isdisjoint(mentioned)
         link.whole = not {"dumps", "vars"}.isdisjoint(mentioned)
         for name in test[6]:
             if name in vars(module):
