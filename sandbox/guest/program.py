@@ -219,6 +219,12 @@ def mentioned(code: types.CodeType) -> list[str]:
     return sorted(found)
 
 
+def texts(code: types.CodeType) -> str:
+    """Every text in byte code, one a line."""
+    found = [constant for constant in code.co_consts if isinstance(constant, str)]
+    return "\n".join([*found, *(texts(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))])
+
+
 def imports(code: types.CodeType) -> list[str]:
     """Every module that byte code imports, by its first name."""
     found = {step.argval.split(".")[0] for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"}

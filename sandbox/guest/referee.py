@@ -32,6 +32,10 @@ CONCURRENT = frozenset(
 """Words of tests in which coroutines run side by side."""
 
 
+COUNTED = frozenset("assert_not_called called call_count call_args_list mock_calls method_calls".split())
+"""What a patch would say wrongly of a solution that is elsewhere: that it was not called. All else it says then fails."""
+
+
 def send(sock: socket.socket, message: Any, fds: list[int]) -> None:
     """A frame with descriptors beside it."""
     data = wire.encode(message)
@@ -200,7 +204,8 @@ class Judge:
             return error.args[0] if error.args[0] in tuple("EMS") else report.ERROR, error.args[1]
         except Uncrossable as error:
             return report.ERROR, str(error)  # the link remembers
-        link.patched, link.doubts.asks_identity = "patch" in mentioned, bool(test[7])
+        link.patched = "patch" in mentioned and (not COUNTED.isdisjoint(mentioned) or "sleep" in program.texts(test[0]))
+        link.doubts.asks_identity = bool(test[7])
         link.concurrent = not CONCURRENT.isdisjoint(mentioned)
         link.whole = not {"dumps", "vars"}.isdisjoint(mentioned)
         for name in test[6]:
