@@ -216,15 +216,6 @@ def judge(solution: str | bytes, test: str | bytes, entry_point: str | None) -> 
     return (report.GARBLED, "the shared library was changed") if library.changed(shared) else (letter, detail)
 
 
-_EVALUATING = frozenset(("pickle", "marshal", "doctest", "shelve", "dill", "runpy", "code"))
-
-
-def evaluates(test: program.TestCode, entry_point: str | None) -> bool:
-    """Whether a test hands texts or bytes to the interpreter: they could be the solution's, and would run beside the verdict."""
-    called = {"exec", "compile"} & set(test[6]) - {entry_point}
-    return bool(called) or not _EVALUATING.isdisjoint(program.imports(test[0]))
-
-
 def literal(text: Any, *_: Any) -> Any:
     """``eval`` as a test has it: of a text that stands for plain data. Raises ValueError for any other, which could be code."""
     return ast.literal_eval(str(text).strip())
@@ -236,7 +227,7 @@ def run_test(test: program.TestCode, module: Any, entry_point: str | None, *, to
     ``together``: the solution is in this process, so that a failed assertion may have been caught by it.
     """
     code, asserts, raises = test[:3]
-    if evaluates(test, entry_point):
+    if set(test[8]) - {entry_point}:
         return report.GARBLED, "the test runs as code what a solution may have written"
     namespace = program.test_namespace(module, entry_point)
     if "eval" in test[6] and entry_point != "eval":

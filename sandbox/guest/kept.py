@@ -35,6 +35,20 @@ def is_kept(value: Any) -> bool:
     return kind in TAGS or (kind is not int and arrays.kind(value) == arrays.ARRAY)
 
 
+DEEPEST = 1000
+"""Levels: Python compares no two containers that are nested more deeply."""
+
+
+def refuse_depth(value: Any) -> None:
+    """Raises codec.Opaque for a chain of containers, each the first that the one before holds, that nothing could be done with."""
+    for _ in range(DEEPEST):
+        inner = value.values() if isinstance(value, dict) else value if type(value) in (list, tuple, deque) else ()
+        value = next((item for item in inner if isinstance(item, (list, tuple, dict, deque))), None)
+        if value is None:
+            return
+    raise codec.Opaque("nested too deeply")
+
+
 def body(value: Any, pack: Pack) -> Any:
     """{tag: content} of a container. ``pack``: of an item."""
     kind = type(value)

@@ -299,7 +299,9 @@ class Peer:
         keywords = {name: codec.unpack(item) for name, item in request.get("keywords", {}).items()}
         try:
             self.may_be_asked(value, request["op"], arguments)
-            reply = {"value": self.pack(operations.OPERATIONS[request["op"]](value, *arguments, **keywords))}
+            result = operations.OPERATIONS[request["op"]](value, *arguments, **keywords)
+            kept.refuse_depth(result)
+            reply = {"value": self.pack(result)}
         except codec.Opaque:
             raise
         except BaseException as error:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import dis
 import itertools
 import marshal
 import re
@@ -123,9 +122,9 @@ def _called(name: str, where: dict[str, Any]) -> ast.Call:
     return ast.Call(ast.Name(name, ast.Load(), **where), [], [], **where)
 
 
-TestCode = Tuple[types.CodeType, int, int, bool, bool, Tuple[str, ...], Tuple[str, ...], bool]  # noqa: UP006 - Python 3.9
+TestCode = Tuple[types.CodeType, int, int, bool, bool, Tuple[str, ...], Tuple[str, ...], bool, Tuple[str, ...]]  # noqa: UP006
 """Byte code of a test, its assert and raise statements, whether it is inert, whether entangled (screen), what it imports first,
-what it takes from the solution, whether it asks what is one object."""
+what it takes from the solution, whether it asks what is one object, with what it runs texts or bytes that are not its own."""
 INNOCENT, PURE = 1, 2
 """First byte of a compiled solution: what screen could show."""
 
@@ -187,14 +186,14 @@ def compile_test(source: Any) -> TestCode:
     try:
         tree = ast.parse(source, "<test>")
         inert, entangled, first = screen.inert(tree), screen.entangled(tree), _imported_first(tree)
-        taken, identity = screen.taken(tree), screen.asks_identity(tree)
+        taken, identity, runs = screen.taken(tree), screen.asks_identity(tree), screen.evaluates(tree)
         ticker = _Ticker(tree)
         tree = ticker.visit(tree) if any(word in source for word in TEST_WORDS) else tree
     except MemoryError as error:
         raise Uncompilable("too complex to parse", memory=_used_mib() > 256) from error
     except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
         raise Uncompilable(f"{type(error).__name__}: {error}") from error
-    return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises, inert, entangled, first, taken, identity
+    return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises, inert, entangled, first, taken, identity, runs
 
 
 def _imported_first(tree: ast.Module) -> tuple[str, ...]:
@@ -223,15 +222,6 @@ def texts(code: types.CodeType) -> str:
     """Every text in byte code, one a line."""
     found = [constant for constant in code.co_consts if isinstance(constant, str)]
     return "\n".join([*found, *(texts(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))])
-
-
-def imports(code: types.CodeType) -> list[str]:
-    """Every module that byte code imports, by its first name."""
-    found = {step.argval.split(".")[0] for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"}
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            found.update(imports(constant))
-    return sorted(found)
 
 
 def load_solution(code: types.CodeType, entry_point: str | None, more: dict[str, Any] | None = None) -> types.ModuleType:

@@ -17,6 +17,7 @@ import ast
 
 from sandbox.guest.allowed import DENIED_NAMES, MODULES
 from sandbox.guest.innocence import imported, innocent, is_dunder, offers
+from sandbox.guest.relations import name_of
 
 __all__ = ["MODULES", "entangled", "inert", "innocent", "offers", "pure"]
 
@@ -138,6 +139,30 @@ def _same(node: ast.AST, *, constants: tuple[type[ast.AST], ...]) -> bool:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("assertIs", "assertIsNot"):
         return not any(isinstance(argument, constants) for argument in node.args[:2])
     return False
+
+
+_RUNS = frozenset(("exec", "compile"))
+_READERS = frozenset(("pickle", "marshal", "doctest", "shelve", "dill", "runpy"))
+
+
+def evaluates(tree: ast.Module) -> tuple[str, ...]:
+    """With what a test hands texts or bytes to the interpreter that it does not itself hold: they could be the solution's."""
+    bound = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    texts = {
+        name_of(node.targets[0])
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and bound.count(str(name_of(node.targets[0]))) == 1
+    }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and name_of(node.func) in _RUNS and node.args]
+    own = {id(node.func) for node in calls if _own_text(node.args[0], texts)}
+    runs = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in _RUNS and id(n) not in own}
+    return tuple(sorted(runs | (imported(tree)[0] & _READERS)))
+
+
+def _own_text(node: ast.expr, texts: set[str | None]) -> bool:
+    if isinstance(node, ast.Call):
+        return name_of(node.func) == "compile" and bool(node.args) and _own_text(node.args[0], texts)
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id in texts)
 
 
 _OF_SOLUTION = ("solution", "your_module")

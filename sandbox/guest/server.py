@@ -18,7 +18,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.guest import arrays, classes, codec, errors, guards, peer, program, report, sharing, standard, wire
+from sandbox.guest import arrays, classes, codec, errors, guards, kept, peer, program, report, sharing, standard, wire
 
 CALLABLES = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type(functools.lru_cache(len)))
 MAX_REPLY = 16 << 20
@@ -80,11 +80,15 @@ class Server(peer.Peer):
         except BaseException as error:
             reply = errors.describe(error)
         else:
-            reply = _result(value, arguments) or self.sending({"value": self.pack(value)})
+            reply = _result(value, arguments) or self._whole(value)
         after = _changed(arguments, request)
         if after is not None:
             reply["after"] = after
         return reply
+
+    def _whole(self, value: Any) -> Any:
+        kept.refuse_depth(value)
+        return self.sending({"value": self.pack(value)})
 
     def _names(self, request: dict[str, Any], names: dict[str, Any]) -> Any:
         full = "full" in request
