@@ -179,7 +179,7 @@ class Judge:
             letter = DATA_ONLY
         elif letter in (report.FAILED, report.ERROR) and (entangled or (link.theirs and link.whole)):
             letter = GAVE_UP
-        doubt = link.doubts.word() if link.theirs or link.mine else ""
+        doubt = link.doubts.word() if link.theirs or link.mine or link.doubts.refused else ""
         outputs = (None, None) if link.gone or link.gave_up else link.outcomes.result()
         return [letter, detail or link.why, inert, not link.stale, doubt, *outputs]
 
