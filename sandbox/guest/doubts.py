@@ -116,7 +116,7 @@ class Doubts:
                 self.believed = self.merged = True
             elif value in self.expected and type(result) is value:
                 self.made[id(result)] = (value, arguments, keywords)
-                if handles.plain_of(result) in ((tuple(arguments),), arguments):
+                if tuple(operations.immutable(result)) in ((tuple(arguments),), arguments):
                     self.true.add(id(result))
         elif isinstance(value, type) and operation == "send":
             self.gave((id(value), arguments[0]), (arguments[1:], keywords), result, known=known)

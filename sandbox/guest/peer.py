@@ -15,7 +15,7 @@ import sys
 import types
 from typing import Any, Callable, Dict, List  # noqa: UP035 - evaluated by Python 3.9 too
 
-from sandbox.guest import codec, errors, handles, kept, named, operations, standard
+from sandbox.guest import codec, described, errors, handles, kept, named, operations, standard
 
 _ALONE = 2
 """References to a container that nobody but its table holds."""
@@ -226,7 +226,7 @@ class Peer:
         """What stands here for the other side's object."""
         if number not in self.theirs:
             self._foreign(number)
-            made = handles.instance(self.cls(cls), [codec.unpack(item) for item in content])
+            made = described.instance(self.cls(cls), [codec.unpack(item) for item in content])
             self._stands(number, made)
         return self.theirs[number]
 
@@ -234,7 +234,7 @@ class Peer:
         """What stands here for the other side's class."""
         if number not in self.theirs:
             self._foreign(number)
-            self._stands(number, handles.make(self.descriptions[number], self.cls, self.ask_of))
+            self._stands(number, described.make(self.descriptions[number], self.cls, self.ask_of))
         return self.theirs[number]
 
     def ask_of(self, value: Any, operation: str, /, *arguments: Any, **keywords: Any) -> Any:
