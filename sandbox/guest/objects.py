@@ -1,0 +1,130 @@
+"""The judge's side of objects: operations of the test's go across and are doubted, the solution's answered within bounds.
+
+What an operation tells an object is noted first (``doubts``), what the solution may hold and ask is decided in ``lent``; an
+error that ended an assertion of the test's must come back from the question in which it was raised.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.guest import codec, doubts, handles, lent, operations, outcomes
+from sandbox.guest.line import MALFORMED, Gone, Line, Uncrossable, Unloaded
+
+
+class Objects(Line):
+    """A line over which objects are asked."""
+
+    def pick_up(self) -> None:
+        """See Line."""
+        super().pick_up()
+        self.starved = self.stale = self.patched = self.concurrent = False
+        self.outcomes = outcomes.Outcomes()
+        self.doubts = doubts.Doubts()
+        handles.when_equal(self.doubts.equal)
+        self.ended: dict[Any, int] = {}
+        self.namespaces: list[tuple[Any, dict[str, Any]]] = []
+
+    def exchange(self, request: dict[str, Any]) -> Any:
+        """One operation of the test's on the other side."""
+        reply = self.question(request)
+        if "opaque" in reply:
+            self.doubts.refused = True
+            raise self.give_up(str(reply["opaque"])[:100])
+        return reply
+
+    def may_leave(self, value: Any) -> None:
+        """See lent."""
+        if self.patched:
+            raise codec.Opaque("an object of a test that patches what others use")
+        lent.may_leave(value)
+
+    def may_be_asked(self, value: Any, operation: str, arguments: list[Any]) -> None:
+        """See lent."""
+        lent.may_be_asked(value, operation, arguments)
+        if operation == "vars":
+            self.namespaces.append((value, dict(vars(value))))
+
+    def missing(self, why: str) -> BaseException:
+        """An exception was asked for what did not cross."""
+        return self.give_up(why)
+
+    def raised(self, error: BaseException) -> dict[str, Any]:
+        """What code of the test's raised while the solution called it."""
+        if isinstance(error, (Uncrossable, Gone, Unloaded)):
+            raise error
+        reply = super().raised(error)
+        if doubts.ended_assertions(error):
+            self.ended[_number_of(reply)] = self.serial
+        return reply
+
+    def outcome(self, reply: dict[str, Any]) -> Any:
+        """See Peer. An error of the test's own that comes back from the question in which it was raised was not kept quiet."""
+        number = _number_of(reply)
+        if self.ended.get(number) == self.serial:
+            del self.ended[number]
+        return super().outcome(reply)
+
+    def heard(self, message: dict[str, Any]) -> None:
+        """See Peer. What the solution puts into the fields of a test's object is looked at."""
+        super().heard(message)
+        if any(lent.changed(*entry) for entry in self.namespaces):
+            self.doubts.refused = True
+
+    def ask(self, operation: str, value: Any, arguments: Any = (), keywords: Any = None) -> Any:
+        """One operation of the test's on an object of the solution's. Raises what the solution raised."""
+        if self.patched:
+            raise self.give_up("the test patches what an object of the solution's may use")
+        if operation == "await" and self.concurrent:
+            raise self.give_up("a loop in which more than one thing happens")
+        self.doubts.about(operation, value, arguments)
+        self.outcomes.lose()
+        if operation in ("set", "delete") and isinstance(value, type):
+            self.stale = True
+        if operation in ("get", "send") and handles.is_awaited(type(value)):
+            raise self.give_up("a loop that both sides share")
+        if operation in operations.DESCRIBING and any(map(lent.of_unittest, arguments)):
+            self.doubts.refused = True
+            raise TypeError("a test is not handed over")
+        if operation == "__exit__":
+            return self._left(value, arguments)
+        result = self._came(self._asked(operation, self.pack(value), arguments, keywords))
+        self.doubts.came(operation, value, (arguments, keywords), result, known=self.was_there(result))
+        if operation == "get" and (result is True or isinstance(result, handles.Handle)) and handles.answers_any_name(type(value)):
+            self.doubts.believed = True
+        return result
+
+    def _asked(self, operation: str, on: Any, arguments: Any, keywords: Any) -> dict[str, Any]:
+        try:
+            request = self.request(operation, on, arguments, keywords)
+        except (codec.Opaque, RecursionError) as error:
+            raise self.give_up(f"argument of {operation}: {error}") from None
+        return dict(self.exchange(request))
+
+    def _came(self, reply: dict[str, Any]) -> Any:
+        self.starved = self.starved or (type(reply.get("raised")) is list and reply["raised"][:1] == ["MemoryError"])
+        try:
+            return self.outcome(reply)
+        except codec.Opaque as error:
+            raise self.give_up(str(error)) from None
+        except MALFORMED as error:
+            if getattr(error, "__from_solution__", False) or self.numbers.get(id(error)) in self.mine:
+                raise
+            self.gone = True
+            raise Gone from None
+
+    def _left(self, value: Any, raised: Any) -> Any:
+        """The end of a ``with`` block; who swallows an error is believed, and nobody swallows an assertion."""
+        error = raised[1] if len(raised) == 3 else None
+        told = (None, None, None) if error is None else (type(error), error, None)
+        answer = self._came(self._asked("__exit__", self.pack(value), told, None))
+        if error is None or not answer:
+            return answer
+        self.doubts.believed = True
+        self.doubts.refused = self.doubts.refused or isinstance(error, AssertionError)
+        return True
+
+
+def _number_of(reply: dict[str, Any]) -> Any:
+    """That of the exception which a reply speaks of."""
+    return reply.get("own") or (reply["error"][0] if reply.get("error") else None)
