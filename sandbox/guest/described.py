@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import json
+import sys
 from typing import Any, Callable, Dict, List  # noqa: UP035 - evaluated by Python 3.9 too
 
 from sandbox.guest import errors, handles, operations
@@ -132,3 +134,23 @@ def instance(cls: Any, content: List[Any]) -> Any:  # noqa: UP006
         raise ValueError("another content than its class says")
     create: Any = plain.__new__
     return create(cls, value)
+
+
+def namespace(*value: Any) -> Any:
+    """``vars`` as a test has it: of a class of handles, what the class over there holds."""
+    if not value:
+        return sys._getframe(1).f_locals
+    return handles.ask(value[0], "vars") if type(value[0]) is handles.Remote else vars(*value)
+
+
+_refuse = json.JSONEncoder.default
+
+
+def _content(encoder: Any, value: Any) -> Any:
+    return handles.ask(value, "content") if isinstance(value, handles.Handle) else _refuse(encoder, value)
+
+
+def let_json_read(encoder: Any) -> None:
+    """Handles of containers are written as what they hold, as the objects themselves would be."""
+    if encoder.default is _refuse:
+        encoder.default = _content

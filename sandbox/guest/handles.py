@@ -151,7 +151,7 @@ class Method:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        return types.MethodType
+        return types.FunctionType if isinstance(self.__self__, type) else types.MethodType
 
     def whole(self) -> Any:
         """The handle of the method itself."""
@@ -181,6 +181,9 @@ class Remote(type):
             type.__setattr__(cls, name, value)
         else:
             ask(cls, "set", name, value)
+
+    def __delattr__(cls, name: str) -> None:
+        ask(cls, "delete", name)
 
     def __iter__(cls) -> Any:
         return ask(cls, "__iter__")

@@ -10,12 +10,13 @@ own assertion: one that did not hold is never a pass there, whoever caught it.
 from __future__ import annotations
 
 import ast
+import json
 import types
 import unittest
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.guest import classes, guards, library, program, report, sharing
+from sandbox.guest import classes, described, guards, library, program, report, sharing
 
 DEFERRED = 0x20 | 0x80 | 0x200
 """Flags of generators, coroutines and both at once (``inspect``, which is not loaded for three numbers)."""
@@ -230,8 +231,10 @@ def run_test(test: program.TestCode, module: Any, entry_point: str | None, *, to
     if set(test[8]) - {entry_point}:
         return report.GARBLED, "the test runs as code what a solution may have written"
     namespace = program.test_namespace(module, entry_point)
-    if "eval" in test[6] and entry_point != "eval":
-        namespace["eval"] = literal
+    own = {"eval": literal, "vars": described.namespace}
+    namespace.update({name: function for name, function in own.items() if name in test[6] and name != entry_point})
+    if not together:
+        described.let_json_read(json.JSONEncoder)
     exec(code, namespace)
     held = 0
     check = namespace.get("check")

@@ -34,7 +34,7 @@ class Link(Objects):
     def fresh(self, *, full: bool) -> None:
         """Forget what happened in the cell before. ``full``: keep both sides alike from the start."""
         self.pick_up()
-        self.shared = self.whole = False
+        self.shared = False
         self.full = full
         if self.mine or self.theirs or self.kept:
             self.reset()
@@ -126,6 +126,8 @@ class Link(Objects):
         """One call; in-place changes of the arguments arrive before the value or the exception."""
         if self.full:
             return self._call_in_full(name, args, keywords)
+        if self.outside.moved():
+            raise self.give_up("the test changes what a process has once")
         seen: set[int] = set()
         try:
             packed = [self._argument(item, seen) for item in args]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.guest import codec, doubts, handles, lent, operations, outcomes
+from sandbox.guest import codec, doubts, handles, lent, operations, outcomes, world
 from sandbox.guest.line import MALFORMED, Gone, Line, Uncrossable, Unloaded
 
 
@@ -18,12 +18,13 @@ class Objects(Line):
     def pick_up(self) -> None:
         """See Line."""
         super().pick_up()
-        self.starved = self.stale = self.patched = self.concurrent = False
+        self.starved = self.stale = self.concurrent = False
         self.outcomes = outcomes.Outcomes()
         self.doubts = doubts.Doubts()
         handles.when_equal(self.doubts.equal)
         self.ended: dict[Any, int] = {}
         self.namespaces: list[tuple[Any, dict[str, Any]]] = []
+        self.outside = world.Outside()
 
     def exchange(self, request: dict[str, Any]) -> Any:
         """One operation of the test's on the other side."""
@@ -35,8 +36,6 @@ class Objects(Line):
 
     def may_leave(self, value: Any) -> None:
         """See lent."""
-        if self.patched:
-            raise codec.Opaque("an object of a test that patches what others use")
         lent.may_leave(value)
 
     def may_be_asked(self, value: Any, operation: str, arguments: list[Any]) -> None:
@@ -68,13 +67,26 @@ class Objects(Line):
     def heard(self, message: dict[str, Any]) -> None:
         """See Peer. What the solution puts into the fields of a test's object is looked at."""
         super().heard(message)
+        for deed in self.outside.seen(message.get("seen", ()), self.failure):
+            self._do(deed)
         if any(lent.changed(*entry) for entry in self.namespaces):
             self.doubts.refused = True
 
+    def sending(self, message: dict[str, Any]) -> dict[str, Any]:
+        """See Table. With it goes what the test has changed of what a process has once."""
+        news = self.outside.told(self.pack)
+        if news:
+            message["world"] = news
+        return super().sending(message)
+
+    def _do(self, deed: Any) -> None:
+        try:
+            deed()
+        except BaseException as error:
+            raise self.give_up(f"what the test put in the place of a stream or handler raised {type(error).__name__}") from None
+
     def ask(self, operation: str, value: Any, arguments: Any = (), keywords: Any = None) -> Any:
         """One operation of the test's on an object of the solution's. Raises what the solution raised."""
-        if self.patched:
-            raise self.give_up("the test patches what an object of the solution's may use")
         if operation == "await" and self.concurrent:
             raise self.give_up("a loop in which more than one thing happens")
         self.doubts.about(operation, value, arguments)

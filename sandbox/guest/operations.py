@@ -89,6 +89,24 @@ def _send(value: Any, name: str, /, *arguments: Any, **keywords: Any) -> Any:
     return getattr(value, name)(*arguments, **keywords)
 
 
+_replaced: Dict[Any, Any] = {}  # noqa: UP006
+
+
+def _set(value: Any, name: str, new: Any) -> None:
+    if isinstance(value, type):
+        _replaced.setdefault((id(value), name), vars(value).get(name, _replaced))
+    setattr(value, name, new)
+
+
+def _delete(value: Any, name: str) -> None:
+    """Of what was set on a class: what stood there before stands there again, as after the end of a patch."""
+    before = _replaced.pop((id(value), name), _replaced)
+    if before is _replaced:
+        delattr(value, name)
+    else:
+        setattr(value, name, before)
+
+
 _loops: List[Any] = []  # noqa: UP006
 
 
@@ -139,8 +157,8 @@ OPERATIONS: Dict[str, Callable[..., Any]] = {  # noqa: UP006
     **KEYED,
     **DESCRIBING,
     "get": getattr,
-    "set": setattr,
-    "delete": delattr,
+    "set": _set,
+    "delete": _delete,
     "send": _send,
     "vars": _namespace,
     "dir": dir,
@@ -220,7 +238,8 @@ _ANY_NAME = ("__getattr__", "__getattribute__")
 def _fields(cls: type) -> Any:
     """[name, whether it is an argument] of each field of a data class; None for another class."""
     fields = getattr(cls, "__dataclass_fields__", None)
-    return [[name, field.init] for name, field in fields.items()] if type(fields) is dict else None
+    shown = {name: field for name, field in fields.items() if repr(field._field_type) == "_FIELD"} if type(fields) is dict else None
+    return None if shown is None else [[name, field.init] for name, field in shown.items()]
 
 
 _METHODS = (types.FunctionType, classmethod, staticmethod)

@@ -122,9 +122,10 @@ def _called(name: str, where: dict[str, Any]) -> ast.Call:
     return ast.Call(ast.Name(name, ast.Load(), **where), [], [], **where)
 
 
-TestCode = Tuple[types.CodeType, int, int, bool, bool, Tuple[str, ...], Tuple[str, ...], bool, Tuple[str, ...]]  # noqa: UP006
+TestCode = Tuple[types.CodeType, int, int, bool, bool, Tuple[str, ...], Tuple[str, ...], bool, Tuple[str, ...], Tuple[str, ...]]  # noqa: UP006
 """Byte code of a test, its assert and raise statements, whether it is inert, whether entangled (screen), what it imports first,
-what it takes from the solution, whether it asks what is one object, with what it runs texts or bytes that are not its own."""
+what it takes from the solution, whether it asks what is one object, with what it runs texts or bytes that are not its own, which
+names of the library's modules it assigns to."""
 INNOCENT, PURE = 1, 2
 """First byte of a compiled solution: what screen could show."""
 
@@ -186,14 +187,16 @@ def compile_test(source: Any) -> TestCode:
     try:
         tree = ast.parse(source, "<test>")
         inert, entangled, first = screen.inert(tree), screen.entangled(tree), _imported_first(tree)
-        taken, identity, runs = screen.taken(tree), screen.asks_identity(tree), screen.evaluates(tree)
+        taken, identity = screen.taken(tree), screen.asks_identity(tree)
+        runs, assigned = screen.evaluates(tree), screen.assigned(tree)
         ticker = _Ticker(tree)
         tree = ticker.visit(tree) if any(word in source for word in TEST_WORDS) else tree
     except MemoryError as error:
         raise Uncompilable("too complex to parse", memory=_used_mib() > 256) from error
     except (SyntaxError, ValueError, RecursionError, OverflowError, UnicodeError) as error:
         raise Uncompilable(f"{type(error).__name__}: {error}") from error
-    return compile_alone(tree, "<test>"), ticker.asserts, ticker.raises, inert, entangled, first, taken, identity, runs
+    shown = (ticker.asserts, ticker.raises, inert, entangled, first, taken, identity, runs, assigned)
+    return (compile_alone(tree, "<test>"), *shown)
 
 
 def _imported_first(tree: ast.Module) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import socket
 import sys
 from typing import Any
 
-from sandbox.guest import cell, compiler, falsify, judge, program, remote, report, wire
+from sandbox.guest import cell, compiler, falsify, judge, program, remote, report, wire, world
 from sandbox.guest.line import Gone, Uncrossable, Unloaded
 from sandbox.guest.link import Link
 
@@ -30,10 +30,6 @@ CONCURRENT = frozenset(
     ).split()
 )
 """Words of tests in which coroutines run side by side."""
-
-
-COUNTED = frozenset("assert_not_called called call_count call_args_list mock_calls method_calls".split())
-"""What a patch would say wrongly of a solution that is elsewhere: that it was not called. All else it says then fails."""
 
 
 def send(sock: socket.socket, message: Any, fds: list[int]) -> None:
@@ -149,11 +145,13 @@ class Judge:
         """
         link = self.link
         assert link is not None
-        link.fresh(full=full)
         inert = entangled = False
         try:
             test = program.unmarshal(self.tests[column]) or program.compile_test(self.tests[column])
             inert, entangled = bool(test[3]), bool(test[4])
+            touches = bool(test[9]) or not world.TOUCHING.isdisjoint(program.mentioned(test[0]))
+            link.fresh(full=full or touches)
+            link.stale = touches
             letter, detail = self._judge(test, link)
             if letter == report.PASSED and prove and falsify.holds_for_anything(link):
                 letter, detail = report.GARBLED, "what the solution says equals what is expected equals anything"
@@ -167,6 +165,7 @@ class Judge:
             if letter == report.PASSED and link.starved:  # a test that expects some exception must not take that one for it
                 letter, detail = report.MEMORY, "the solution ran out of memory in a call"
         except program.Uncompilable as error:
+            link.fresh(full=full)
             letter, detail = (report.MEMORY if error.memory else report.BAD_TEST), f"test: {error}"
             letter = self._before_the_test(link) or letter if text else letter
         except BaseException as error:
@@ -175,10 +174,8 @@ class Judge:
             sys.modules.pop(name, None)
         if link.gone or link.gave_up:
             letter = report.GARBLED if link.forged else GONE if link.gone else GAVE_UP if link.full else DATA_ONLY
-        elif letter in (report.FAILED, report.ERROR) and link.moved():
+        elif letter in (report.FAILED, report.ERROR) and (link.moved() or (entangled and not link.full)):
             letter = DATA_ONLY
-        elif letter in (report.FAILED, report.ERROR) and (entangled or (link.theirs and link.whole)):
-            letter = GAVE_UP
         doubt = link.doubts.word() if link.theirs or link.mine or link.doubts.refused else ""
         outputs = (None, None) if link.gone or link.gave_up else link.outcomes.result()
         return [letter, detail or link.why, inert, not link.stale, doubt, *outputs]
@@ -204,10 +201,9 @@ class Judge:
             return error.args[0] if error.args[0] in tuple("EMS") else report.ERROR, error.args[1]
         except Uncrossable as error:
             return report.ERROR, str(error)  # the link remembers
-        link.patched = "patch" in mentioned and (not COUNTED.isdisjoint(mentioned) or "sleep" in program.texts(test[0]))
+        link.outside.look(set(mentioned), test[9], link.give_up)
         link.doubts.asks_identity = bool(test[7])
         link.concurrent = not CONCURRENT.isdisjoint(mentioned)
-        link.whole = not {"dumps", "vars"}.isdisjoint(mentioned)
         for name in test[6]:
             if name in vars(module):
                 link.doubts.expects(name, vars(module)[name])

@@ -11,6 +11,7 @@ import builtins
 import types
 from typing import Any
 
+from sandbox.guest import table
 from sandbox.guest.link import Link
 
 NOTES = ("__version__", "__author__")
@@ -31,6 +32,7 @@ class Solution(types.ModuleType):
         held["__all__"] = sorted(known - hidden)
         for name in known:
             held[name] = link.value(name)
+        held["__originals__"] = {}
         held["__link__"] = link
 
     def __getattribute__(self, name: str) -> Any:
@@ -53,8 +55,16 @@ class Solution(types.ModuleType):
             raise AttributeError(f"module 'solution' has no attribute {name!r}") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """A test that patches the solution needs it in its own process (a loader's bookkeeping does not)."""
-        if name[:2] == "__":
-            self.__dict__[name] = value
-        else:
-            raise self.__dict__["__link__"].give_up(f"the test changes {name}")
+        """What a test puts in the place of a name of the solution's is put there, or taken back (a loader's bookkeeping is not)."""
+        held = self.__dict__
+        if name[:2] != "__":
+            link, original = held["__link__"], held["__originals__"]
+            original.setdefault(name, held.get(name, link.kinds.get(name)))
+            own = value is original[name] or (table.crossing(value) == name and name not in ("", None))
+            (link.outside.restore(name) if own else link.outside.assign(name, value))
+        held[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        """The end of a patch of a name that the test did not spell out."""
+        self.__dict__["__link__"].outside.restore(name)
+        del self.__dict__[name]

@@ -187,6 +187,29 @@ def taken(tree: ast.Module) -> tuple[str, ...]:
     return tuple(sorted(read - bound))
 
 
+def assigned(tree: ast.Module) -> tuple[str, ...]:
+    """Names of modules that a test assigns to, or deletes: ``sys.stdin``, ``time.sleep``; never one of the solution's."""
+    modules: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules.update((alias.asname, alias.name) if alias.asname else (alias.name.split(".")[0],) * 2 for alias in node.names)
+    places = {
+        _dotted(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and _root(node) in modules
+    }
+    named = ((root, rest) for root, _, rest in (place.partition(".") for place in places) if rest)
+    return tuple(sorted(f"{modules[root]}.{rest}" for root, rest in named if modules[root] not in _OF_SOLUTION))
+
+
+def _dotted(node: ast.expr) -> str:
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
 def _shares(node: ast.AST) -> bool:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return any(alias.name in SHARED_STATE for alias in node.names)

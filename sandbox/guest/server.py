@@ -18,7 +18,22 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.guest import arrays, classes, codec, errors, guards, kept, peer, program, report, sharing, standard, wire
+from sandbox.guest import (
+    arrays,
+    classes,
+    codec,
+    errors,
+    guards,
+    handles,
+    inside,
+    kept,
+    peer,
+    program,
+    report,
+    sharing,
+    standard,
+    wire,
+)
 
 CALLABLES = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type(functools.lru_cache(len)))
 MAX_REPLY = 16 << 20
@@ -39,6 +54,7 @@ class Server(peer.Peer):
         self.turn = threading.Condition()
         self.questions = sharing.Questions("solution")
         self.made: classes.Classes | None = None
+        self.world = inside.Inside()
 
     def load(self) -> tuple[str, str] | None:
         """Run the solution's top level once; None or (letter, why) when it does not hold."""
@@ -101,6 +117,8 @@ class Server(peer.Peer):
 
     def kind(self, value: Any, full: bool) -> Any:
         """What a name stands for: a function to call, plain data, a standard module or one of its members, or an object."""
+        if isinstance(type(value), handles.Remote):  # the test has put it there
+            return {"object": self.pack(value)}
         if isinstance(value, types.ModuleType) and value.__name__ in standard.STEADY:
             return {"module": value.__name__}
         origin = (getattr(value, "__module__", None), getattr(value, "__name__", getattr(value, "_name", None)))
@@ -119,8 +137,21 @@ class Server(peer.Peer):
         return self.function(name) if tag == "U" else super().asked_of(on)
 
     def function(self, name: str) -> Any:
-        """The solution's own, which the judge names."""
-        return vars(self.module)[name]
+        """The solution's own, which the judge names, whatever the test has put in its place."""
+        return (self.world.original(name) or [vars(self.module).get(name)])[0]
+
+    def heard(self, message: dict[str, Any]) -> None:
+        """See Table. What the test changed of what a process has once is changed here."""
+        super().heard(message)
+        if "world" in message:
+            self.world.apply(message["world"], self.module, codec.unpack)
+
+    def sending(self, message: dict[str, Any]) -> dict[str, Any]:
+        """See Table. With it goes what was written, warned and logged."""
+        happened = self.world.effects(self.error)
+        if happened:
+            message["seen"] = happened
+        return super().sending(message)
 
     def exchange(self, request: dict[str, Any]) -> Any:
         """Ask the judge, which waits for us: now, or when it asks again."""

@@ -23,7 +23,7 @@ def build(parts: Any) -> inspect.Signature:
 
 def _code(found: inspect.Signature) -> Any:
     positional = [p.name for p in found.parameters.values() if p.kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    return types.SimpleNamespace(co_argcount=len(positional), co_varnames=tuple(found.parameters))
+    return types.SimpleNamespace(co_argcount=len(positional), co_varnames=tuple(found.parameters), co_flags=0)
 
 
 def _defaults(found: inspect.Signature) -> Any:
