@@ -17,8 +17,8 @@ from sandbox.guest import errors, handles, operations
 
 def _special(name: str) -> Any:
     def asking(self: Any, /, *arguments: Any, **keywords: Any) -> Any:
-        if name in operations.AWAITED:
-            raise handles.cannot(f"{type(self).__name__} is awaited")
+        if name == "__await__":
+            return handles.ask(self, "await").__await__()
         if name == "__contains__":
             return bool(handles.ask(self, name, *arguments))
         return handles.ask(self, name, *arguments, **keywords)
@@ -55,11 +55,11 @@ def _of_plain(name: str, plain: Any) -> Any:
 
 
 def _relay(cls: Any) -> Any:
-    """A coroutine of this side's: who awaits it has the other side's run to its end."""
+    """A coroutine of this side's: who awaits it awaits the other side's."""
     itself: List[Any] = []  # noqa: UP006
 
     async def relay() -> Any:
-        return handles.ask_as(cls, itself[0], "await")
+        return await handles.ask_as(cls, itself[0], "await")
 
     itself.append(relay())
     return itself[0]

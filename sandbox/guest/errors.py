@@ -17,7 +17,7 @@ from sandbox.guest import codec
 
 BUILTIN = {name: value for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)}
 LIBRARY = {
-    "asyncio": "TimeoutError QueueEmpty QueueFull InvalidStateError",
+    "asyncio": "TimeoutError CancelledError QueueEmpty QueueFull InvalidStateError IncompleteReadError LimitOverrunError",
     "binascii": "Error",
     "calendar": "IllegalMonthError IllegalWeekdayError",
     "concurrent.futures": "TimeoutError",

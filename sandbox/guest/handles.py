@@ -43,13 +43,8 @@ def ask_as(cls: Any, value: Any, operation: str) -> Any:
 
 
 def is_coroutine(cls: Any) -> bool:
-    """Whether objects of the described class are run to their end by who awaits them."""
+    """Whether objects of the described class are coroutines, for which stands a coroutine."""
     return _known[cls] == "coroutine"
-
-
-def is_awaited(cls: Any) -> bool:
-    """Whether objects of the described class only live in a loop."""
-    return _known.get(cls, "") == "async_generator"
 
 
 def answers_any_name(cls: Any) -> bool:

@@ -27,7 +27,9 @@ def may_leave(value: Any) -> None:
     if isinstance(value, type):
         fine = value.__module__ == _TEST and not issubclass(value, unittest.TestCase)
     elif cls.__module__ == "builtins":
-        fine = isinstance(value, _FUNCTIONS) or hasattr(cls, "__next__")
+        fine = isinstance(value, (*_FUNCTIONS, *_ASYNC)) or hasattr(cls, "__next__") or cls.__name__ in _STEPS
+    elif _of_loop(cls):
+        fine = True
     else:
         fine = isinstance(value, (*_FUNCTIONS, *_STREAMS)) or _is_mock(cls) or cls.__module__ == _TEST
         fine = fine and not isinstance(value, unittest.TestCase)
@@ -53,20 +55,50 @@ def _is_mock(cls: type) -> bool:
     return any(base.__module__ == "unittest.mock" for base in cls.__mro__)
 
 
+_ASYNC = (types.CoroutineType, types.AsyncGeneratorType)
+_STEPS = frozenset(("async_generator_asend", "async_generator_athrow"))
+"""What an asynchronous generator gives to be awaited."""
+_QUEUE = frozenset("put get put_nowait get_nowait empty full qsize task_done join maxsize".split())
+_LOCK = frozenset("acquire release locked".split())
+_FUTURE = frozenset("done cancelled result exception set_result set_exception add_done_callback remove_done_callback".split())
+_LOOP = {
+    "Queue": _QUEUE,
+    "PriorityQueue": _QUEUE,
+    "LifoQueue": _QUEUE,
+    "Event": frozenset("set clear is_set wait".split()),
+    "Lock": _LOCK,
+    "Semaphore": _LOCK,
+    "BoundedSemaphore": _LOCK,
+    "Condition": _LOCK | frozenset("notify notify_all wait wait_for".split()),
+    "Future": _FUTURE | {"cancel"},
+    "Task": _FUTURE - {"set_result", "set_exception"} | {"get_name"},
+}
+"""Methods of asyncio's own objects, by the names of their classes. A task of the test's ends as the test says."""
+
+
+def _of_loop(cls: type) -> str:
+    """The name of a class of asyncio's that may be lent; empty for others."""
+    return cls.__name__ if cls.__module__.partition(".")[0] in ("asyncio", "_asyncio") and cls.__name__ in _LOOP else ""
+
+
 _NAMES = frozenset(("__name__", "__qualname__", "__doc__"))
 
 
 def may_be_asked(value: Any, operation: str, arguments: List[Any]) -> None:  # noqa: UP006
     """Raises AttributeError for what a solution may not do with an object of the test's."""
     cls = type(value)
-    if operation == "await":
-        raise AttributeError("a coroutine of the test's")
+    if operation == "await" and not isinstance(value, type) and hasattr(cls, "__await__"):
+        return
     name = str(arguments[0]) if operation in ("get", "set", "delete", "send") and arguments else ""
     if isinstance(value, type):
         fine = value.__module__ == _TEST and (operation == "__call__" or (operation in ("get", "send") and name[:1] != "_"))
         fine = (fine or (operation == "get" and name in _NAMES)) and not issubclass(value, unittest.TestCase)
     elif isinstance(value, _FUNCTIONS):
         fine = operation in ("__call__", "signature") or (operation == "get" and name in _NAMES)
+    elif isinstance(value, _ASYNC) or cls.__name__ in _STEPS:
+        fine = operation in operations.AWAITED or (operation == "send" and name in ("asend", "aclose"))
+    elif _of_loop(cls):
+        fine = operation in operations.SPECIALS or (operation in ("get", "send") and name in _LOOP[_of_loop(cls)])
     elif _is_mock(cls):
         offered = name[:1] not in ("", "_") and not name.startswith("assert") and not hasattr(cls, name) and name not in _RECORDS
         asked = operation == "get" and name == "return_value"

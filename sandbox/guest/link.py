@@ -45,6 +45,7 @@ class Link(Objects):
 
     def still_there(self) -> None:
         """One more round trip: the solution's process has neither left nor said more than it was asked. Raises Gone."""
+        self.loops.settle()
         reply = self.question({"names": []})
         self.doubts.refused = self.doubts.refused or "doubt" in reply
         self.expect_silence()
@@ -89,8 +90,8 @@ class Link(Objects):
             raise KeyError(name)
         try:
             [(sort, body)] = kind.items()
-            if sort == "function":
-                return self.function(name)
+            if sort in ("function", "coroutine function"):
+                return self.function(name, deferred=sort != "function")
             if sort in ("data", "object"):
                 return codec.unpack(body)
             if sort == "module" and body in standard.STEADY:
@@ -112,15 +113,19 @@ class Link(Objects):
         self.kinds[name] = self._kinds([name]).get(name)
         return self.value(name)
 
-    def function(self, name: str) -> Any:
-        """A function that calls across."""
+    def function(self, name: str, *, deferred: bool = False) -> Any:
+        """A function that calls across. ``deferred``: when what it gives is awaited."""
 
         def crossing(*args: Any, **keywords: Any) -> Any:
             return self.call(name, args, keywords)
 
-        crossing.__name__ = crossing.__qualname__ = name
-        crossing.__crosses__ = name  # type: ignore[attr-defined]
-        return crossing
+        async def calling(*args: Any, **keywords: Any) -> Any:
+            return await self.call(name, args, keywords)
+
+        found: Any = calling if deferred else crossing
+        found.__name__ = found.__qualname__ = name
+        found.__crosses__ = name
+        return found
 
     def call(self, name: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """One call; in-place changes of the arguments arrive before the value or the exception."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.guest import codec, doubts, handles, lent, operations, outcomes, world
+from sandbox.guest import codec, doubts, handles, lent, operations, outcomes, turns, world
 from sandbox.guest.line import MALFORMED, Gone, Line, Uncrossable, Unloaded
 
 
@@ -18,7 +18,8 @@ class Objects(Line):
     def pick_up(self) -> None:
         """See Line."""
         super().pick_up()
-        self.starved = self.stale = self.concurrent = False
+        self.starved = self.stale = False
+        self.loops = turns.Asked.current = turns.Asked(self)
         self.outcomes = outcomes.Outcomes()
         self.doubts = doubts.Doubts()
         handles.when_equal(self.doubts.equal)
@@ -29,10 +30,28 @@ class Objects(Line):
     def exchange(self, request: dict[str, Any]) -> Any:
         """One operation of the test's on the other side."""
         reply = self.question(request)
+        self.refuse_opaque(reply)
+        return reply
+
+    def question(self, request: dict[str, Any]) -> dict[str, Any]:
+        """See Line. A reply says whether something happens in the server's loop."""
+        reply = super().question(self.loops.marked(request))
+        self.loops.alive = "alive" in reply
+        return reply
+
+    def refuse_opaque(self, reply: dict[str, Any]) -> None:
+        """What is told could not cross."""
         if "opaque" in reply:
             self.doubts.refused = True
             raise self.give_up(str(reply["opaque"])[:100])
-        return reply
+
+    def awaited(self, reply: Any, since: int) -> Any:
+        """What came of something that the test awaits. ``since``: the question that began it."""
+        self.refuse_opaque(reply)
+        number = _number_of(reply)
+        if self.ended.get(number, -1) >= since:
+            del self.ended[number]
+        return self._came(reply)
 
     def may_leave(self, value: Any) -> None:
         """See lent."""
@@ -87,19 +106,19 @@ class Objects(Line):
 
     def ask(self, operation: str, value: Any, arguments: Any = (), keywords: Any = None) -> Any:
         """One operation of the test's on an object of the solution's. Raises what the solution raised."""
-        if operation == "await" and self.concurrent:
-            raise self.give_up("a loop in which more than one thing happens")
         self.doubts.about(operation, value, arguments)
         self.outcomes.lose()
         if operation in ("set", "delete") and isinstance(value, type):
             self.stale = True
-        if operation in ("get", "send") and handles.is_awaited(type(value)):
-            raise self.give_up("a loop that both sides share")
         if operation in operations.DESCRIBING and any(map(lent.of_unittest, arguments)):
             self.doubts.refused = True
             raise TypeError("a test is not handed over")
+        if operation == "await":
+            return self.loops.awaiting(value)
         if operation == "__exit__":
             return self._left(value, arguments)
+        if operation == "__aexit__":
+            return self._left_soon(value, arguments)
         result = self._came(self._asked(operation, self.pack(value), arguments, keywords))
         self.doubts.came(operation, value, (arguments, keywords), result, known=self.was_there(result))
         if operation == "get" and (result is True or isinstance(result, handles.Handle)) and handles.answers_any_name(type(value)):
@@ -127,14 +146,27 @@ class Objects(Line):
 
     def _left(self, value: Any, raised: Any) -> Any:
         """The end of a ``with`` block; who swallows an error is believed, and nobody swallows an assertion."""
-        error = raised[1] if len(raised) == 3 else None
-        told = (None, None, None) if error is None else (type(error), error, None)
-        answer = self._came(self._asked("__exit__", self.pack(value), told, None))
+        error, told = _told(raised)
+        return self._swallowed(error, self._came(self._asked("__exit__", self.pack(value), told, None)))
+
+    async def _left_soon(self, value: Any, raised: Any) -> Any:
+        """The same of ``async with``."""
+        error, told = _told(raised)
+        return self._swallowed(error, await self._came(self._asked("__aexit__", self.pack(value), told, None)))
+
+    def _swallowed(self, error: Any, answer: Any) -> Any:
         if error is None or not answer:
             return answer
         self.doubts.believed = True
         self.doubts.refused = self.doubts.refused or isinstance(error, AssertionError)
         return True
+
+
+def _told(raised: Any) -> tuple[Any, Any]:
+    """The error that ends a block, and what its end is told."""
+    error = raised[1] if len(raised) == 3 else None
+    kind = AssertionError if type(error).__module__ == "sandbox.guest.judge" else type(error)
+    return error, (None, None, None) if error is None else (kind, error, None)
 
 
 def _number_of(reply: dict[str, Any]) -> Any:

@@ -73,8 +73,13 @@ KEYED: Dict[str, Callable[..., Any]] = {  # noqa: UP006
     "__round__": round,
     "__exit__": lambda value, *raised: type(value).__exit__(value, *raised),
 }
-AWAITED = "__await__ __aiter__ __anext__ __aenter__ __aexit__".split()
-"""Only a loop that both sides share could answer these."""
+AWAITED: Dict[str, Callable[..., Any]] = {  # noqa: UP006
+    "__aiter__": lambda value: type(value).__aiter__(value),
+    "__anext__": lambda value: type(value).__anext__(value),
+    "__aenter__": lambda value: type(value).__aenter__(value),
+    "__aexit__": lambda value, *raised: type(value).__aexit__(value, *raised),
+}
+"""What they give is awaited, as are objects with ``__await__``: see ``loops``."""
 DESCRIBING: Dict[str, Callable[..., Any]] = {  # noqa: UP006
     "__get__": lambda value, *told: type(value).__get__(value, *told),
     "__set__": lambda value, *told: type(value).__set__(value, *told),
@@ -82,7 +87,7 @@ DESCRIBING: Dict[str, Callable[..., Any]] = {  # noqa: UP006
     "__set_name__": lambda value, *told: type(value).__set_name__(value, *told),
 }
 """Of objects that stand in a class: told whose they are."""
-SPECIALS = (*UNARY, *COMPARISONS, *BINARY, *KEYED, *AWAITED, *DESCRIBING)
+SPECIALS = (*UNARY, *COMPARISONS, *BINARY, *KEYED, *AWAITED, "__await__", *DESCRIBING)
 
 
 def _send(value: Any, name: str, /, *arguments: Any, **keywords: Any) -> Any:
@@ -105,20 +110,6 @@ def _delete(value: Any, name: str) -> None:
         delattr(value, name)
     else:
         setattr(value, name, before)
-
-
-_loops: List[Any] = []  # noqa: UP006
-
-
-def _await(value: Any) -> Any:
-    """Run a coroutine to its end, in one loop for all of a process."""
-    import asyncio
-
-    if type(value) is not types.CoroutineType:
-        raise TypeError("no coroutine")
-    if not _loops:
-        _loops.append(asyncio.new_event_loop())
-    return _loops[0].run_until_complete(value)
 
 
 def _namespace(value: Any) -> Any:
@@ -155,6 +146,7 @@ OPERATIONS: Dict[str, Callable[..., Any]] = {  # noqa: UP006
     **COMPARISONS,
     **BINARY,
     **KEYED,
+    **AWAITED,
     **DESCRIBING,
     "get": getattr,
     "set": _set,
@@ -164,7 +156,6 @@ OPERATIONS: Dict[str, Callable[..., Any]] = {  # noqa: UP006
     "dir": dir,
     "content": content,
     "signature": _signature,
-    "await": _await,
 }
 IMMUTABLE: Dict[str, Any] = {kind.__name__: kind for kind in (int, float, complex, str, bytes, tuple)}  # noqa: UP006
 CONTAINERS: tuple[Any, ...] = (list, OrderedDict, defaultdict, Counter, dict, set, frozenset, deque, bytearray, *_VIEWS)

@@ -6,7 +6,6 @@ which do. A judge that has only run inert tests is used again; any other is repl
 and solution in one process. The supervisor speaks to it in JSON over a socket; descriptors travel beside the message.
 """
 
-# ruff: noqa: SIM905 - lists of words read better as words
 from __future__ import annotations
 
 import gc
@@ -15,21 +14,12 @@ import socket
 import sys
 from typing import Any
 
-from sandbox.guest import cell, compiler, falsify, judge, program, remote, report, wire, world
+from sandbox.guest import cell, compiler, falsify, judge, program, remote, report, turns, wire, world
 from sandbox.guest.line import Gone, Uncrossable, Unloaded
 from sandbox.guest.link import Link
 
 GAVE_UP, DATA_ONLY, GONE = "O", "D", "V"
 """Letters between judge and supervisor: needs one process; needs both sides kept alike; the solution's process has gone."""
-
-
-CONCURRENT = frozenset(
-    (
-        "gather wait_for wait create_task ensure_future TaskGroup timeout timeout_at as_completed sleep Lock Event Queue Semaphore "
-        "Condition run_in_executor get_running_loop get_event_loop call_later call_soon cancel shield all_tasks current_task"
-    ).split()
-)
-"""Words of tests in which coroutines run side by side."""
 
 
 def send(sock: socket.socket, message: Any, fds: list[int]) -> None:
@@ -125,6 +115,7 @@ class Judge:
         """Judge one cell after the other until the supervisor closes the socket."""
         try:
             cell.confine(self.base, self.sock.fileno())
+            turns.install()
             while True:
                 order, fds = receive(self.sock)
                 if fds:
@@ -203,7 +194,6 @@ class Judge:
             return report.ERROR, str(error)  # the link remembers
         link.outside.look(set(mentioned), test[9], link.give_up)
         link.doubts.asks_identity = bool(test[7])
-        link.concurrent = not CONCURRENT.isdisjoint(mentioned)
         for name in test[6]:
             if name in vars(module):
                 link.doubts.expects(name, vars(module)[name])

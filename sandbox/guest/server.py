@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import json
 import os
 import sys
@@ -27,6 +28,7 @@ from sandbox.guest import (
     handles,
     inside,
     kept,
+    loops,
     peer,
     program,
     report,
@@ -55,6 +57,7 @@ class Server(peer.Peer):
         self.questions = sharing.Questions("solution")
         self.made: classes.Classes | None = None
         self.world = inside.Inside()
+        self.loops = loops.Served(self)
 
     def load(self) -> tuple[str, str] | None:
         """Run the solution's top level once; None or (letter, why) when it does not hold."""
@@ -81,6 +84,13 @@ class Server(peer.Peer):
         names = vars(self.module)
         if "fresh" in request:
             self.reset()
+            self.loops.reset()
+        if "turn" in request:
+            return self.loops.turn(request)
+        with self.loops.inside(request):
+            return self.loops.alive(self._answer(request, names), request)
+
+    def _answer(self, request: dict[str, Any], names: dict[str, Any]) -> Any:
         if "names" in request:
             return self._names(request, names)
         if "op" in request:
@@ -125,7 +135,7 @@ class Server(peer.Peer):
         if standard.is_member(value, *origin):
             return {"member": list(origin)}
         if isinstance(value, CALLABLES) and not (full and (type(value) is not types.FunctionType or vars(value))):
-            return {"function": 1}
+            return {"coroutine function" if inspect.iscoroutinefunction(value) else "function": 1}
         try:
             return {"object": self.pack(value)} if full else {"data": codec.pack(value, set())}
         except (codec.Opaque, RecursionError):
@@ -153,10 +163,15 @@ class Server(peer.Peer):
             message["seen"] = happened
         return super().sending(message)
 
+    def ask(self, operation: str, value: Any, arguments: Any = (), keywords: Any = None) -> Any:
+        """See Peer. What is the judge's to await begins in a turn."""
+        return self.loops.awaiting(value) if operation == "await" else super().ask(operation, value, arguments, keywords)
+
     def exchange(self, request: dict[str, Any]) -> Any:
         """Ask the judge, which waits for us: now, or when it asks again."""
         with self.turn:
             self.turn.wait_for(lambda: self.asked)
+            self.loops.tell()
             wire.write_all(self.fd, frame(self.token, {"back": request}))
             while True:
                 self.token, message = wire.read_frame(self.fd)
@@ -204,7 +219,7 @@ def deeper() -> Iterator[None]:
         sys.setrecursionlimit(sys.getrecursionlimit() - FRAMES)
 
 
-FRAMES = 8
+FRAMES = 11
 
 
 def _argument(item: Any, names: dict[str, Any]) -> Any:
