@@ -2,9 +2,10 @@
 
 Each side runs its own coroutines in tasks of its own loop. Who awaits something of the other's begins it (``begin``), waits for a
 future of its own, and is told how it ended (``ended``); when it is cancelled there, it says so (``cancel``) and waits on. This
-travels with the judge's *turns* and their replies, so that one question still has one reply: a turn lets the server's loop run until
-something ended or is wanted of the judge's, or the judge's next timer is due. The judge takes one whenever its own loop would wait
-(``Selector``), and one that runs the first step alone where it awaits something: what never waits ends at once, as in one loop.
+travels with the judge's *turns* and their replies, so that one question still has one reply: a turn lets the server's loop run
+until something ended or is wanted of the judge's, or the judge's next timer is due. The judge takes one whenever its own loop
+would wait itself (``Selector``), and one that runs the first step alone where it awaits something: what never waits ends at once,
+as in one loop.
 
 An entry about what was never begun, or of what was not lent, is malformed: that ends the cell, as it does everywhere.
 """
