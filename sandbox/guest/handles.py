@@ -160,8 +160,17 @@ def _class_of(value: Any) -> Any:
 class Remote(type):
     """The class of such classes: to call one makes an object over there."""
 
-    def __new__(mcs, name: str, *_: Any, **__: Any) -> Any:
-        raise cannot(f"{name} derives from a class of the other side's")
+    def __new__(mcs, name: str, bases: Any, namespace: Any, **_: Any) -> Any:
+        """A class statement of the test's; what it makes is over there too (``derived``)."""
+        if not _derive:
+            raise cannot(f"{name} derives from a class of the other side's")
+        made = _derive[0](name, bases, namespace)
+        if "__classcell__" in namespace:
+            namespace["__classcell__"].cell_contents = made
+        return made
+
+    def __init__(cls, *_: Any, **__: Any) -> None:
+        """Nothing is left to be done."""
 
     def __call__(cls, /, *arguments: Any, **keywords: Any) -> Any:
         return ask(cls, "__call__", *arguments, **keywords)
@@ -194,6 +203,14 @@ class Remote(type):
 
     def __contains__(cls, item: Any) -> bool:
         return bool(ask(cls, "__contains__", item))
+
+
+_derive: List[Callable[..., Any]] = []  # noqa: UP006
+
+
+def when_derived(derive: Callable[..., Any]) -> None:
+    """``derive``: makes the class of a name, bases and a namespace."""
+    _derive[:] = [derive]
 
 
 def _refused(what: str) -> BaseException:

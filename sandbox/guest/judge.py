@@ -16,7 +16,7 @@ import unittest
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.guest import classes, described, guards, library, program, report, sharing
+from sandbox.guest import classes, derived, described, guards, library, program, report, sharing
 
 DEFERRED = 0x20 | 0x80 | 0x200
 """Flags of generators, coroutines and both at once (``inspect``, which is not loaded for three numbers)."""
@@ -231,7 +231,7 @@ def run_test(test: program.TestCode, module: Any, entry_point: str | None, *, to
     if set(test[8]) - {entry_point}:
         return report.GARBLED, "the test runs as code what a solution may have written"
     namespace = program.test_namespace(module, entry_point)
-    own = {"eval": literal, "vars": described.namespace}
+    own = {"eval": literal, "vars": described.namespace, "super": derived.super_of_tests}
     namespace.update({name: function for name, function in own.items() if name in test[6] and name != entry_point})
     if not together:
         described.let_json_read(json.JSONEncoder)

@@ -29,6 +29,7 @@ class Link(Objects):
         self.kinds: dict[str, Any] = {}
         codec.when_missed(self.give_up)
         handles.when_it_cannot(self.give_up)
+        handles.when_derived(self.derive)
         self.fresh(full=False)
 
     def fresh(self, *, full: bool) -> None:
@@ -153,13 +154,16 @@ class Link(Objects):
 
     def _call_in_full(self, name: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         sent = _plainly(args)
+        before = self.serial
         reply = self._asked("__call__", {"U": name}, args, keywords)
         try:
             value = self._came(reply)
         except Exception:
             self.outcomes.add(reply, [], self.reply_size)
             raise
-        self.doubts.gave(name, (args, keywords), value, known=self.was_there(value))
+        self.doubts.gave(name, (args, keywords), value, known=self.was_there(value, before))
+        if type(value) in _COPIED:  # what is returned as it was given is the same object
+            value = next((given for given in args if type(given) is type(value) and given == value), value)
         now, data = _plainly(args), _plainly((value,))
         if data is None or (value is None and now is None):
             self.outcomes.lose()
@@ -190,6 +194,9 @@ class Link(Objects):
             return args[reply["same"]]
         self.shared = self.shared or "shared" in reply
         return codec.unpack(reply["value"])
+
+
+_COPIED = (str, bytes, tuple, frozenset)
 
 
 def _plainly(values: tuple[Any, ...]) -> list[Any] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.guest import codec, doubts, handles, lent, operations, outcomes, turns, world
+from sandbox.guest import codec, derived, doubts, handles, lent, operations, outcomes, turns, world
 from sandbox.guest.line import MALFORMED, Gone, Line, Uncrossable, Unloaded
 
 
@@ -119,11 +119,20 @@ class Objects(Line):
             return self._left(value, arguments)
         if operation == "__aexit__":
             return self._left_soon(value, arguments)
+        before = self.serial
         result = self._came(self._asked(operation, self.pack(value), arguments, keywords))
-        self.doubts.came(operation, value, (arguments, keywords), result, known=self.was_there(result))
+        self.doubts.came(operation, value, (arguments, keywords), result, known=self.was_there(result, before))
         if operation == "get" and (result is True or isinstance(result, handles.Handle)) and handles.answers_any_name(type(value)):
             self.doubts.believed = True
         return result
+
+    def derive(self, name: str, bases: Any, namespace: dict[str, Any]) -> Any:
+        """A class of the test's that derives from one of the solution's; it is expected if that is."""
+        there, members = derived.describe(bases, namespace)
+        made = self.ask("derive", there[0], (name, there, members))
+        if any(cls in self.doubts.expected for cls in made.__mro__):
+            self.doubts.expected.add(made)
+        return made
 
     def _asked(self, operation: str, on: Any, arguments: Any, keywords: Any) -> dict[str, Any]:
         try:

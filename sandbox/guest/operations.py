@@ -18,7 +18,7 @@ import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any, Callable, Dict, List, Tuple  # noqa: UP035
 
-from sandbox.guest import errors
+from sandbox.guest import derived, errors
 
 OWN_MODULES = frozenset(("solution", "your_module", "generated_test", "__main__"))
 """Modules of classes that are of one side alone, with their bases."""
@@ -137,7 +137,14 @@ def content(value: Any) -> Any:
     for plain in (list, set, frozenset, deque, bytearray, tuple):
         if isinstance(value, plain):
             return plain(plain.__iter__(value))
-    return set(value) if isinstance(value, _VIEWS) else None
+    return _of_view(value) if isinstance(value, _VIEWS) else None
+
+
+def _of_view(value: Any) -> Any:
+    try:
+        return set(value)
+    except TypeError:  # items that hold a list
+        return list(value)
 
 
 _VIEWS: Tuple[Any, ...] = (type({}.keys()), type({}.items()))  # noqa: UP006
@@ -156,6 +163,8 @@ OPERATIONS: Dict[str, Callable[..., Any]] = {  # noqa: UP006
     "dir": dir,
     "content": content,
     "signature": _signature,
+    "derive": derived.make,
+    "above": derived.above,
 }
 IMMUTABLE: Dict[str, Any] = {kind.__name__: kind for kind in (int, float, complex, str, bytes, tuple)}  # noqa: UP006
 CONTAINERS: tuple[Any, ...] = (list, OrderedDict, defaultdict, Counter, dict, set, frozenset, deque, bytearray, *_VIEWS)

@@ -31,9 +31,9 @@ class Peer(Table):
         """Have the other side do something; what came of it."""
         return self.outcome(self.exchange(self.request(operation, self.pack(value), arguments, keywords)))
 
-    def was_there(self, value: Any) -> bool:
-        """Whether a handle stood here before the last question."""
-        return self.born.get(self.numbers.get(id(value), -1), self.serial) < self.serial
+    def was_there(self, value: Any, serial: int) -> bool:
+        """Whether a handle stood here when that many questions had been asked."""
+        return self.born.get(self.numbers.get(id(value), -1), serial + 1) <= serial
 
     def request(self, operation: str, on: Any, arguments: Any = (), keywords: Any = None) -> Message:
         """A question. ``on``: the object, packed. Raises codec.Opaque."""
