@@ -6,6 +6,7 @@ all of them share, and what is known of each.
 
 from __future__ import annotations
 
+import sys
 import types
 from typing import Any, Callable, Dict, List, Set  # noqa: UP035
 
@@ -13,6 +14,8 @@ from sandbox.guest import signatures
 
 ACROSS = frozenset(("__name__", "__qualname__", "__doc__", "__wrapped__", "__self__", "__func__", "__members__"))
 """Special names that are asked for like any other attribute."""
+_FUTURE = "_asyncio_future_blocking"
+"""By this name asyncio knows what belongs to one of its own loops; a handle is awaited like any other object."""
 MAX_NAMES = 1000
 Ask = Callable[..., Any]
 _asks: Dict[type, Ask] = {}  # noqa: UP006
@@ -89,7 +92,12 @@ class Handle:
         if name == "__dict__":
             return ask(self, "vars")
         if name in signatures.FIELDS and _known[cls] in ("function", "method"):
-            return signatures.FIELDS[name](signatures.build(ask(self, "signature")))
+            found = signatures.FIELDS[name](signatures.build(ask(self, "signature")))
+            if name == "__code__":
+                found.co_flags = ask(self, "flags")
+            return found
+        if (name, _known[cls]) in _INNER or name == _MARK:
+            return _inner(self, name)
         if name[:2] == "__" == name[-2:] and name not in ACROSS:
             return object.__getattribute__(self, name)
         if name in _methods[cls]:
@@ -122,6 +130,33 @@ class Handle:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+
+class Function:
+    """That of a method or a partial one, where it is not lent: who asks what kind of function it is is told."""
+
+    def __init__(self, flags: int) -> None:
+        self.__code__ = types.SimpleNamespace(co_flags=flags)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return types.FunctionType
+
+
+_INNER = frozenset((("__func__", "method"), ("func", "partial")))
+
+
+_MARK = "_is_coroutine"
+"""By this name asyncio knows mocks that are awaited."""
+
+
+def _inner(value: Any, name: str) -> Any:
+    if name == _MARK and "AsyncMockMixin" in library(type(value)):
+        return vars(sys.modules["asyncio.coroutines"]).get(name)
+    try:
+        return ask(value, "get", name)
+    except AttributeError:
+        return Function(ask(value, "flags"))
 
 
 class Method:
@@ -176,7 +211,7 @@ class Remote(type):
         return ask(cls, "__call__", *arguments, **keywords)
 
     def __getattr__(cls, name: str) -> Any:
-        if name[:2] == "__" == name[-2:] and name not in ACROSS:
+        if (name[:2] == "__" == name[-2:] and name not in ACROSS) or name == _FUTURE:
             raise AttributeError(name)
         return Method(cls, name) if name in _methods[cls] else ask(cls, "get", name)
 

@@ -113,7 +113,7 @@ def may_be_asked(value: Any, operation: str, arguments: List[Any]) -> None:  # n
     elif isinstance(value, unittest.TestCase):
         fine = operation in ("get", "send") and _is_helper(cls, name)
     elif isinstance(value, (*_FUNCTIONS, *_OF_CLASSES, *_OF_OPERATOR)):
-        fine = operation in ("__call__", "signature") or (operation == "get" and name in _NAMES)
+        fine = operation in ("__call__", "signature", "flags") or (operation == "get" and name in _NAMES)
     elif isinstance(value, _ASYNC) or cls.__name__ in _STEPS:
         fine = operation in operations.AWAITED or (operation == "send" and name in ("asend", "aclose"))
     elif _of_loop(cls):

@@ -123,6 +123,15 @@ def _signature(value: Any) -> Any:
     return [(p.name, int(p.kind), p.default is not p.empty, _noted(p)) for p in given]
 
 
+def _flags(value: Any) -> int:
+    """Whether a function makes a generator or a coroutine."""
+    while isinstance(value, functools.partial):
+        value = value.func
+    return int(getattr(getattr(value, "__code__", None), "co_flags", 0)) & (
+        inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+    )
+
+
 def _noted(parameter: inspect.Parameter) -> Any:
     noted = parameter.annotation
     return noted if isinstance(noted, type) and noted is not parameter.empty else None  # never a text: somebody could evaluate it
@@ -163,6 +172,7 @@ OPERATIONS: Dict[str, Callable[..., Any]] = {  # noqa: UP006
     "dir": dir,
     "content": content,
     "signature": _signature,
+    "flags": _flags,
     "derive": derived.make,
     "above": derived.above,
 }
