@@ -13,6 +13,7 @@ An entry about what was never begun, or of what was not lent, is malformed: that
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import inspect
 import sys
 from collections.abc import Iterator
@@ -132,12 +133,10 @@ class Loops:
             return error, None
 
     def _begin(self, number: int, value: Any) -> None:
-        import asyncio
-
         self.peer.may_be_asked(value, "await", [])
         if not inspect.isawaitable(value):
             raise TypeError("nothing to be awaited")
-        task = self.tasks[number] = asyncio.ensure_future(value, loop=self.running())
+        task = self.tasks[number] = self.task(value)
         self.began(task)
         if task.done():
             self.ended.append(number)
@@ -147,6 +146,10 @@ class Loops:
     def running(self) -> Any:
         """The loop in which things are begun."""
         raise NotImplementedError
+
+    def task(self, value: Any) -> Any:
+        """What does something that is awaited."""
+        return sys.modules["asyncio"].ensure_future(value, loop=self.running())
 
     def began(self, task: Any) -> None:
         """A task is there."""
@@ -164,6 +167,9 @@ class Served(Loops):
         """See Loops."""
         super().reset()
         self.loops: Dict[int, Any] = {}  # noqa: UP006
+        self.contexts: Dict[int, Any] = {}  # noqa: UP006
+        self.context: Any = None
+        self.begins_in: Any = None
         self.at = 0
         self.closing = False
 
@@ -174,6 +180,12 @@ class Served(Loops):
         if self.at not in self.loops:
             self.loops[self.at] = asyncio.new_event_loop()
         return self.loops[self.at]
+
+    def task(self, value: Any) -> Any:
+        """See Loops. It shares the context of who awaits it, where Python can say so."""
+        if sys.version_info < (3, 11) or self.begins_in is None or self.context is not None or not inspect.iscoroutine(value):
+            return super().task(value)
+        return self.running().create_task(value, context=self.begins_in)
 
     def over(self) -> bool:
         """See Loops."""
@@ -203,6 +215,30 @@ class Served(Loops):
             events._set_running_loop(None)
             sys.set_asyncgen_hooks(*hooks)
 
+    def place(self, request: Dict[str, Any]) -> Any:  # noqa: UP006
+        """The context here that belongs to the one in which the judge asks; None: whichever it is."""
+        number, parent = request.get("context", (0, 0))
+        if number and number not in self.contexts:
+            self.contexts[number] = self.contexts[parent].copy() if parent in self.contexts else contextvars.copy_context()
+        return self.contexts.get(number)
+
+    def within(self, request: Dict[str, Any], function: Any, *arguments: Any) -> Any:  # noqa: UP006
+        """What the judge asks for in its loop, done in ours."""
+        with self.inside(request):
+            context = None if self.context is not None or self.busy() else self.place(request)
+            if context is None:
+                return self.alive(function(*arguments), request)
+            self.context = context
+            try:
+                return self.alive(context.run(function, *arguments), request)
+            finally:
+                self.context = None
+
+    def busy(self) -> bool:
+        """Whether a turn is under way."""
+        loop = self.loops.get(self.at)
+        return loop is not None and loop.is_running()
+
     def alive(self, reply: Any, request: Dict[str, Any]) -> Any:  # noqa: UP006
         """A reply that says whether something happens in the loop yet."""
         loop = self.loops.get(request["loop"]) if "loop" in request else None
@@ -216,6 +252,7 @@ class Served(Loops):
 
         self.at, seconds = request["loop"], request["turn"]
         with self.inside(request):
+            self.begins_in = self.place(request)
             self.hearing(request)
         loop = self.running()
         if seconds == CLOSE:

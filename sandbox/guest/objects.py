@@ -47,11 +47,17 @@ class Objects(Line):
 
     def awaited(self, reply: Any, since: int) -> Any:
         """What came of something that the test awaits. ``since``: the question that began it."""
+        if type(reply) is not dict:
+            self.gone = True
+            raise Gone
         self.refuse_opaque(reply)
-        number = _number_of(reply)
-        if self.ended.get(number, -1) >= since:
-            del self.ended[number]
-        return self._came(reply)
+        try:
+            return self._came(reply)
+        except BaseException as error:
+            number = self.numbers.get(id(error))
+            if self.ended.get(number, -1) >= since:  # what the test is told was not kept quiet
+                del self.ended[number]
+            raise
 
     def may_leave(self, value: Any) -> None:
         """See lent."""

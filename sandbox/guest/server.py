@@ -87,8 +87,9 @@ class Server(peer.Peer):
             self.loops.reset()
         if "turn" in request:
             return self.loops.turn(request)
-        with self.loops.inside(request):
-            return self.loops.alive(self._answer(request, names), request)
+        if "loop" in request:
+            return self.loops.within(request, self._answer, request, names)
+        return self._answer(request, names)
 
     def _answer(self, request: dict[str, Any], names: dict[str, Any]) -> Any:
         if "names" in request:

@@ -7,9 +7,11 @@ that (a socket, a thread) it looks after both by turns.
 
 from __future__ import annotations
 
+import contextvars
 import selectors
 import sys
 import threading
+import weakref
 from typing import Any
 
 from sandbox.guest import codec, loops
@@ -17,6 +19,7 @@ from sandbox.guest.line import MALFORMED, Gone, Uncrossable, Unloaded
 
 SLICE_S = 0.005
 """How long the server's loop runs while the judge's waits for something else too."""
+_place: contextvars.ContextVar[int] = contextvars.ContextVar("_place")
 _Plain: Any = selectors.DefaultSelector
 
 
@@ -25,7 +28,7 @@ class Asked(loops.Loops):
 
     current: Any = None
     """That of the cell."""
-    count = 0
+    count = contexts = 0
 
     def reset(self) -> None:
         """See Loops."""
@@ -33,6 +36,7 @@ class Asked(loops.Loops):
         self.alive = False
         self.used: set[int] = set()
         self.since: dict[int, int] = {}
+        self.places: Any = weakref.WeakKeyDictionary()
 
     def at(self) -> int:
         """The number of the loop that runs; 0 where none does, or one that is not asyncio's own."""
@@ -46,7 +50,19 @@ class Asked(loops.Loops):
         if number:
             self.used.add(number)
             request["loop"] = number
+            request["context"] = self._context()
         return request
+
+    def _context(self) -> list[int]:
+        """The number of the running task's context, and of the one that it was copied from."""
+        task, parent = sys.modules["asyncio"].current_task(), _place.get(0)
+        if task is None:
+            return [parent, 0]
+        if task not in self.places:
+            Asked.contexts += 1
+            self.places[task] = [Asked.contexts, parent]
+            _place.set(Asked.contexts)
+        return list(self.places[task])
 
     def over(self) -> bool:
         """See Loops."""
