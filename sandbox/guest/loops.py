@@ -187,6 +187,12 @@ class Served(Loops):
             return super().task(value)
         return self.running().create_task(value, context=self.begins_in)
 
+    async def awaiting(self, value: Any) -> Any:
+        """See Loops. A loop of the solution's own takes no turns: what is the judge's is run to its end, one by one."""
+        if sys.modules["asyncio"]._get_running_loop() is self.loops.get(self.at):
+            return await super().awaiting(value)
+        return self.peer.outcome(self.peer.exchange(self.peer.request("await", self.peer.pack(value))))
+
     def over(self) -> bool:
         """See Loops."""
         return self.closing

@@ -112,6 +112,17 @@ def _delete(value: Any, name: str) -> None:
         setattr(value, name, before)
 
 
+def _await(value: Any) -> Any:
+    """Run something that is awaited to its end."""
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(value)
+    finally:
+        loop.close()
+
+
 def _namespace(value: Any) -> Any:
     names = vars(value)
     return names if type(names) is dict else dict(names)
@@ -173,6 +184,7 @@ OPERATIONS: Dict[str, Callable[..., Any]] = {  # noqa: UP006
     "content": content,
     "signature": _signature,
     "flags": _flags,
+    "await": _await,
     "derive": derived.make,
     "above": derived.above,
 }
