@@ -59,9 +59,7 @@ def run(spec: Spec, nonce: bytes, channel: int, output: int | None) -> NoReturn:
         if spec.style == "stdin":
             status = _run_program(spec, nonce, channel)
         else:
-            letter, detail = (
-                _run_checker(spec) if spec.style == "checker" else judge.judge(spec.solution, spec.test, spec.entry_point)
-            )
+            letter, detail = _run_checker(spec)
             os.write(channel, report.compose(nonce, letter, detail if spec.detail else ""))
             status = 0
     finally:

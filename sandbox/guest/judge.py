@@ -16,7 +16,7 @@ import unittest
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.guest import classes, derived, described, guards, library, program, report, sharing
+from sandbox.guest import derived, described, program, report
 
 DEFERRED = 0x20 | 0x80 | 0x200
 """Flags of generators, coroutines and both at once (``inspect``, which is not loaded for three numbers)."""
@@ -188,53 +188,20 @@ def blame(error: BaseException) -> str:
     return report.FAILED if isinstance(error, AssertionError) else report.ERROR
 
 
-def judge(solution: str | bytes, test: str | bytes, entry_point: str | None) -> tuple[str, str]:
-    """(letter, detail) of one function cell. Runs untrusted code: call it in a process that is thrown away."""
-    try:
-        code = program.solution_code(solution, shared=True)
-    except program.Uncompilable as error:
-        return (report.MEMORY if error.memory else report.BAD_SOLUTION), f"solution: {error}"
-    try:
-        test_code = program.unmarshal(test) or program.compile_test(test)
-    except program.Uncompilable as error:
-        return (report.MEMORY if error.memory else report.BAD_TEST), f"test: {error}"
-    innocent = program.shown(solution) & program.INNOCENT  # of another one no pass stands: it runs in Python as it is
-    if innocent:
-        guards.plain_enums()
-    shared, questions, made = library.picture(), sharing.Questions("solution"), classes.Classes("solution")
-    try:
-        looks_up = innocent and guards.GUARDED & set(program.mentioned(code))
-        names = {**questions.names(), **({"__builtins__": guards.names("solution", questions)} if looks_up else {})}
-        module = program.load_solution(code, entry_point, names)
-    except BaseException as error:
-        return (report.MEMORY if isinstance(error, MemoryError) else report.ERROR), "loading the solution: " + describe(error)
-    try:
-        letter, detail = run_test(test_code, module, entry_point, together=True)
-    except BaseException as error:
-        return blame(error), describe(error)
-    if questions.refused or made.look():
-        return report.GARBLED, "the solution reached for what is not its own"
-    return (report.GARBLED, "the shared library was changed") if library.changed(shared) else (letter, detail)
-
-
 def literal(text: Any, *_: Any) -> Any:
     """``eval`` as a test has it: of a text that stands for plain data. Raises ValueError for any other, which could be code."""
     return ast.literal_eval(str(text).strip())
 
 
-def run_test(test: program.TestCode, module: Any, entry_point: str | None, *, together: bool = False) -> tuple[str, str]:
-    """Run a compiled test against ``module``, or what stands for it; whatever escapes from the test is the caller's.
-
-    ``together``: the solution is in this process, so that a failed assertion may have been caught by it.
-    """
+def run_test(test: program.TestCode, module: Any, entry_point: str | None) -> tuple[str, str]:
+    """Run a compiled test against ``module``, or what stands for it; whatever escapes from the test is the caller's."""
     code, asserts, raises = test[:3]
     if set(test[8]) - {entry_point}:
         return report.GARBLED, "the test runs as code what a solution may have written"
     namespace = program.test_namespace(module, entry_point)
     own = {"eval": literal, "vars": described.namespace, "super": derived.super_of_tests}
     namespace.update({name: function for name, function in own.items() if name in test[6] and name != entry_point})
-    if not together:
-        described.let_json_read(json.JSONEncoder)
+    described.let_json_read(json.JSONEncoder)
     exec(code, namespace)
     held = 0
     check = namespace.get("check")
@@ -242,14 +209,14 @@ def run_test(test: program.TestCode, module: Any, entry_point: str | None, *, to
         check(getattr(module, entry_point) if hasattr(module, entry_point) else _missing(entry_point))
         held += 0 if asserts or not raises else 1
     classes = test_cases(namespace, vars(module))
-    if together or _holds_objects(module):
+    if _holds_objects(module):
         watch(classes, namespace[program.MISS])
     tally = run_classes(classes) if classes else None
     if tally is not None and tally.letter != report.PASSED:
         return tally.letter, tally.first or "no test ran that was not skipped"
     held += program.ticks(namespace) + (tally.held if tally else 0)
     missed = program.misses(namespace) > (tally.expected if tally else 0)
-    if (together or _holds_objects(module)) and (missed or replaced(classes, code)):
+    if _holds_objects(module) and (missed or replaced(classes, code)):
         return report.GARBLED, "an assertion of the test did not hold, or never ran, and the solution kept it quiet"
     return (report.PASSED, "") if held else (report.BAD_TEST, "no test, assert or check ran")
 

@@ -2,8 +2,8 @@
 
 Two of them. The *keeper* is forked by the supervisor when a problem is announced, reads the tests from the host itself (so that the
 supervisor, and with it every solution's process, never has them in memory) and compiles them. It runs none; it forks *judges*,
-which do. A judge that has only run inert tests is used again; any other is replaced. The keeper also forks cells that need test
-and solution in one process. The supervisor speaks to it in JSON over a socket; descriptors travel beside the message.
+which do. A judge that has only run inert tests is used again; any other is replaced. The supervisor speaks to it in JSON over a
+socket; descriptors travel beside the message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sandbox.guest.line import Gone, Uncrossable, Unloaded
 from sandbox.guest.link import Link
 
 GAVE_UP, DATA_ONLY, GONE = "O", "D", "V"
-"""Letters between judge and supervisor: needs one process; needs both sides kept alike; the solution's process has gone."""
+"""Letters between judge and supervisor: needs what cannot cross; needs both sides kept alike; the solution's process has gone."""
 
 
 def send(sock: socket.socket, message: Any, fds: list[int]) -> None:
@@ -49,7 +49,7 @@ def _rest(sock: socket.socket, size: int) -> bytes:
 
 
 class Keeper:
-    """Holds the compiled tests; forks judges and one-process cells."""
+    """Holds the compiled tests; forks judges."""
 
     def __init__(self, sock: socket.socket, base: cell.Spec) -> None:
         """``base``: the limits and surroundings of this slot's cells."""
@@ -81,19 +81,10 @@ class Keeper:
         pid = os.fork()
         if pid == 0:
             self.sock.close()
-            if "judge" in order:
-                Judge(self, fds[0]).run()
-            else:
-                self._alone(order, fds)
+            Judge(self, fds[0]).run()
         for fd in fds:
             os.close(fd)
         send(self.sock, {"pid": pid}, [])
-
-    def _alone(self, order: dict[str, Any], fds: list[int]) -> None:
-        spec = self.base.copy()
-        spec.style = "function"
-        spec.test, spec.solution = self.tests[order["column"]], program.decode(order["solution"])
-        cell.run(spec, order["nonce"].encode(), fds[0], None)
 
 
 def reap(pid: int) -> dict[str, Any]:

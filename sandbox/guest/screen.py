@@ -1,10 +1,10 @@
 """What can be shown about a source by reading it: four properties that buy speed or trust. Never a verdict.
 
     innocent   solution  (innocence.py) uses nothing with which it could reach the test, the result or the interpreter; only then
-                         may a pass that had to run in one process with the test stand (flag ``one_process``)
+                         may a pass stand that rests on a comparison of its own (flag ``believed``)
     pure       solution  innocent, and keeps no state between calls; only then do several cells share one server process
     inert      test      leaves nothing behind in the judge; only then is the judge used again
-    entangled  test      may fail only because the solution is in another process: a failure is tried again in one
+    entangled  test      may fail only because data was copied: a failure is tried again with both sides kept alike
 
 Allow-lists throughout: a construct that is not known to be harmless makes the property false, and false costs time, or for
 ``innocent`` the pass.
@@ -123,7 +123,7 @@ SHARED_STATE = frozenset(
 def entangled(tree: ast.Module) -> bool:
     """A test that looks at, or changes, what a process has once: streams, patches, seeds, the identity of what was returned.
 
-    It may fail only because the solution is elsewhere; then it is run again with both in one process.
+    It may fail only because the solution is elsewhere; then it is run again with both sides kept alike.
     """
     return any(_shares(node) for node in ast.walk(tree))
 

@@ -7,16 +7,15 @@ is the evidence), or another way is needed:
     needed                                              the cell runs again                      its pass stands
     both sides kept alike (state, aliases)              apart, with handles                      as it is
     a comparison of the solution's own was believed     apart, watched (mark ``believed``)       for a source that was read
-    what only one process has (the test says so)        in one process (mark ``one_process``)    for a source that was read
 
 "Read" is ``screen.innocent``; any other pass of these is handed on as ``unproved``, as is one where the solution's object was asked
-what nobody should ask it (``doubts``). Which of the ways was used never depends on the solution alone.
+what nobody should ask it (``doubts``), and a cell in which something would have to cross that cannot. The two never share a
+process.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import socket
 import time
@@ -28,9 +27,9 @@ ANSWER_S = 10.0
 """Seconds that the keeper may take for a fork; a healthy one takes milliseconds."""
 JUDGE_S = 0.2
 """Seconds for a judge to notice that the server was killed."""
-LETTER, OUTPUTS, MARKS = 1, 6, 8
+LETTER, MARKS = 1, 8
 """Places in the evidence of a cell."""
-ONE_PROCESS, UNPROVED = "one_process", "unproved"
+UNPROVED = "unproved"
 
 
 class KeeperLost(Exception):
@@ -148,10 +147,8 @@ class Trial:
         seen = self._apart(solution, column, full=not read & program.PURE)
         if seen[LETTER] == referee.DATA_ONLY:
             seen = self._again(solution, column)
-        if seen[MARKS] == [doubts.REFUSED]:
+        if seen[MARKS] == [doubts.REFUSED] or seen[LETTER] in (referee.GAVE_UP, referee.DATA_ONLY):
             seen[LETTER], seen[MARKS] = report.GARBLED, [UNPROVED]
-        elif seen[LETTER] in (referee.GAVE_UP, referee.DATA_ONLY):
-            return self._in_one_process(solution, column, seen[OUTPUTS:MARKS])
         elif seen[LETTER] == report.PASSED and seen[MARKS] == [doubts.BELIEVED]:
             seen = self._again(solution, column, prove=True) if read & program.INNOCENT else seen
             if not read & program.INNOCENT or (seen[0] == watch.FINISHED and seen[LETTER] != report.PASSED):
@@ -223,40 +220,6 @@ class Trial:
             return report.NOTHING, "the solution's process left", status, ending, none, []
         return str(letter), str(note) if self.base.detail else "", 0, ending, outputs, [doubt] if doubt else []
 
-    def _in_one_process(self, solution: Any, column: int, outputs: list[str | None]) -> list[Any]:
-        """Test and solution together. ``outputs``: what the two sides have seen of them while they were apart."""
-        self._end_server()
-        nonce = secrets.token_hex(8)
-        reading, writing = os.pipe()
-        began = time.monotonic()
-        pid = int(self._order({"column": column, "solution": program.encode(solution), "nonce": nonce}, [writing])["pid"])
-        os.close(writing)
-        ending = watch.wait(pid, self.base.cpu_s, self.wall_s, processes.reaped_cpu_s(), None)
-        wall_ms = round((time.monotonic() - began) * 1e3, 2)
-        if ending != watch.FINISHED:
-            os.kill(pid, signal.SIGKILL)
-        processes.spared.add(pid)  # the keeper reaps it, not we
-        if not processes.kill_all():
-            raise KeeperLost("processes of a cell would not end")
-        ended = self._order({"reap": pid}, [])
-        processes.spared.discard(pid)
-        os.set_blocking(reading, False)
-        letter, note = report.parse(nonce.encode(), read_message(reading))
-        marks = [ONE_PROCESS]
-        if letter == report.PASSED and not program.shown(solution) & program.INNOCENT:
-            letter, marks = report.GARBLED, [ONE_PROCESS, UNPROVED]
-        return [ending, letter, ended["status"], round(ended["cpu_s"] * 1e3, 2), wall_ms, note, *outputs, marks]
-
     def end_row(self) -> None:
         """No solution outlives its row."""
         self._end_server()
-
-
-def read_message(fd: int) -> bytes:
-    """What a cell sent, cut one byte past the largest message; closes the descriptor."""
-    try:
-        return os.read(fd, report.MAX_MESSAGE + 1)
-    except BlockingIOError:
-        return b""
-    finally:
-        os.close(fd)

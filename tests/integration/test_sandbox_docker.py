@@ -67,8 +67,8 @@ def test_how_a_pass_was_proved_travels_with_it(executor: PooledExecutor) -> None
     assert verdict(executor, counter + equal, "assert P(1) == P(1)") == ("passed", ("believed",))
     assert verdict(executor, reaches.replace("def g", equal + "def g"), "assert P(1) == P(1)") == ("tampered", ("unproved",))
     derives = "class Q(P):\n    pass\nassert Q(1).x == 1"
-    assert verdict(executor, counter, derives) == ("passed", ("one_process",))
-    assert verdict(executor, reaches, derives) == ("tampered", ("one_process", "unproved"))
+    for source in (counter, reaches):
+        assert verdict(executor, source, derives) == ("passed", ("handles",))
 
 
 def test_containers_of_dead_sessions_are_removed(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import ast
-import collections
-import sys
-import types
 
 import pytest
 
-from sandbox.guest import allowed, innocence, library
+from sandbox.guest import allowed, innocence
 from sandbox.self_check import corpus
 
 HEAD = "import math\nclass P:\n    def __init__(self, x): self.x = x\n"
@@ -195,20 +192,3 @@ def test_forgers_that_share_the_process_are_seen_through() -> None:
     lying = [cell for cell in corpus() if cell["name"].startswith(kinds)]
     assert len(lying) > 50
     assert [cell["name"] for cell in lying if innocent(cell["solution"])] == []
-
-
-def test_a_changed_library_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = library.picture()
-    assert not library.changed(before)
-    monkeypatch.setattr(collections.Counter, "update", lambda *a: None)
-    assert library.changed(before)
-    monkeypatch.undo()
-    monkeypatch.setattr(collections.Counter, "pop", lambda *a: None, raising=False)
-    assert library.changed(before)
-    monkeypatch.undo()
-    monkeypatch.setattr(sys.modules["math"], "isclose", lambda *a: True)
-    assert library.changed(before)
-    monkeypatch.undo()
-    monkeypatch.setattr("unittest.TestCase.maxDiff", None)
-    assert not library.changed(before)
-    assert isinstance(before[0][0], types.ModuleType)
