@@ -1,4 +1,4 @@
-"""What a source that shares a process with its test may name: modules and which of their members, attributes, special methods.
+"""What a source may name whose own comparisons are believed: modules and which of their members, attributes, special methods.
 
 Words alone; ``innocence`` reads a source by them, and ``guards`` the names that are made at run time. A word is added when it was
 shown to lead from no value to a frame, a module, the test or a class of the library's that others use.

@@ -1,4 +1,4 @@
-"""Whether the classes that a one-process cell has made are those that reading its source has cleared: the net under ``innocence``.
+"""Whether the classes that a watched solution has made are those that reading its source has cleared: the net under ``innocence``.
 
 A class can be made, or changed, by a call as well as by a statement; what judges must then be a function that the reader has seen
 under that very name. Also looked at: a slot in the place of a special method, a method that a class of the library asks about what

@@ -3,7 +3,7 @@
 Of the solution's exception cross the nearest class of a fixed list (built-in ones and errors of the standard library, never
 ``SkipTest``), its own name, arguments, fields, text and cause. The judge raises an instance of that class, or where the name is
 another of a subclass made here; no code of the solution's comes with it. What such an object cannot answer ends the picture: the
-cell is run in one process. Told nothing of the test, a solution may raise what it likes; that is an answer like any other.
+cell has no pass. Told nothing of the test, a solution may raise what it likes; that is an answer like any other.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What reading a source cannot know is looked at when the call comes: names made at run time, and the class of a value.
 
-In a cell where test and solution share a process, the solution's module gets these in the place of the built-in functions: what
+In a run that is watched (``server``, prove), the solution's module gets these in the place of the built-in functions: what
 ``innocence`` would refuse in the source is refused here. They only ever refuse more than Python does. A class of classes never
 comes out: called with a dict it makes a class with any special method. Nor does the ``__dict__`` of a class of the library's,
 whose descriptors lead from a function to its globals. Words that only mean harm on objects of the library (``buffer``) are fields

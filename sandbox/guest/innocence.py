@@ -1,6 +1,6 @@
-"""Reading a solution: could it do anything to the test, the result or the interpreter if it shared a process with them?
+"""Reading a solution: could a comparison of its own say anything but what it compares?
 
-Only the pass of an innocent source stands when test and solution had to run in one process. Everything is an allow-list
+Only of an innocent source is a comparison of its own believed, and the pass that rests on it stands. Everything is an allow-list
 (``allowed``): a module and which of its members, an attribute, a special method. Two ideas: nothing leads from values to frames,
 modules or the library's classes, and a value may answer questions but not judge itself: methods that get what the test expects
 (comparison, membership, difference) must have the plain forms of ``judging`` and ``membership``, which no value equals without

@@ -2,8 +2,8 @@
 
 A pass needs evidence: a test method that ran and succeeded, an assert that held, or a ``check`` that was called. Skips, empty
 suites, coroutines that nobody awaits and classes that come from the solution are no evidence. A test that fails and errs has
-failed: the assertion comes first. Where both share a process, a solution that takes a callback or decorates may catch the test's
-own assertion: one that did not hold is never a pass there, whoever caught it.
+failed: the assertion comes first. A solution that takes a callback, decorates or is derived from may catch the test's own
+assertion: one that did not hold is never a pass, whoever caught it.
 """
 
 # ruff: noqa: N802, ARG002 - the method names and arguments are those of unittest.TestResult

@@ -147,7 +147,7 @@ def compile_solution(source: str) -> bytes:
 
 
 def solution_code(source: str | bytes, *, shared: bool = False) -> types.CodeType:
-    """Byte code of a solution; ``shared``: the form for one process with its test, where there is one. Raises Uncompilable."""
+    """Byte code of a solution; ``shared``: the form that is watched, where there is one. Raises Uncompilable."""
     plain, asking = unmarshal(source) or (compile_alone(source, "<solution>"), None)
     return asking if shared and asking is not None else plain
 

@@ -3,7 +3,7 @@
 It is forked from the supervisor, whose memory holds no test either, so there is nothing to find by walking it. It answers in
 data and handles; whatever it says can make a test fail, and can make it pass only by being the right answer. It is not trusted from
 the first line of the solution on, so nothing below has to hold after that; but where the answer was the solution's own comparison
-(``prove``), the judge believes it only of a source that was read, and then what was read is watched here, as in one process.
+(``prove``), the judge believes it only of a source that was read, and then what was read is watched here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What an attribute is set on, looked at when it is set, in a cell where test and solution share a process.
+"""What an attribute is set on, looked at when it is set, in a run of a solution that is watched.
 
-A parameter may be called ``self`` and be the test. So the form of an innocent source that runs beside its test asks before each
+A parameter may be called ``self`` and be the test. So the form of an innocent source that is watched asks before each
 attribute that it sets or deletes, each special method that it looks up, and where a descriptor is told whose it is: a library's
 class, a class or an assertion of the test's, of a mock, are not a solution's to change, nor is a context of ``decimal``. These
 questions only ever refuse more than Python does, and a cell in which something was refused has no pass.
