@@ -102,8 +102,9 @@ class Inside:
 
     def effects(self, error: Pack) -> list[Any]:
         """What happened since it was last told. ``error``: says what a warning is."""
-        happened = [[sort, error(body) if sort == "warnings" else body] for sort, body in self.happened]
-        self.happened.clear()
+        now = self.happened[:]
+        del self.happened[: len(now)]  # another thread may note something meanwhile
+        happened = [[sort, error(body) if sort == "warnings" else body] for sort, body in now]
         for name in ("environ", "seed"):
             if name in self.said and self.said[name] != world.NOW[name]():
                 self.said[name] = world.NOW[name]()

@@ -49,6 +49,21 @@ def refuse_depth(value: Any) -> None:
     raise codec.Opaque("nested too deeply")
 
 
+MOST_LOOKS = 100
+
+
+def steady(look: Callable[[], Any]) -> Any:
+    """What a look at containers gives, once no other thread changes them meanwhile."""
+    for _ in range(MOST_LOOKS):
+        try:
+            return look()
+        except RecursionError:
+            raise
+        except RuntimeError:
+            continue
+    raise codec.Opaque("a container that never stands still")
+
+
 def body(value: Any, pack: Pack) -> Any:
     """{tag: content} of a container. ``pack``: of an item."""
     kind = type(value)

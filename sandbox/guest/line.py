@@ -6,12 +6,14 @@ remembered.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import signal
 import socket
 import threading
 from typing import Any
 
-from sandbox.guest import codec, peer, server, wire
+from sandbox.guest import codec, floor, peer, server, wire
 
 MALFORMED = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError, ImportError, RecursionError)
 """What reading a reply that is no reply of ours can raise."""
@@ -46,16 +48,52 @@ class Line(peer.Peer):
         self.why = ""
         self.reply_size = 0
         self.begun: list[str] = []
+        self.floor = floor.Floor()
+        self.threaded = False
+
+    def threads(self) -> None:
+        """The test starts threads, which will ask too; one that cannot go on ends the test."""
+        self.threaded = self.sided = True
+        self.floor.strand()
+        signal.signal(signal.SIGUSR1, self._stopped)
+
+    def _stopped(self, *_: object) -> None:
+        if self.threaded:
+            raise Uncrossable(self.why)
+
+    def _stop(self) -> None:
+        if self.threaded and threading.get_ident() != self.thread:
+            signal.pthread_kill(self.thread, signal.SIGUSR1)
 
     def question(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask, answer what is asked back, and take the reply. Raises Gone, Unloaded or Uncrossable."""
+        with self.floor:
+            try:
+                return self._answered(request)
+            except Gone:
+                self._stop()
+                raise
+
+    def _answered(self, request: dict[str, Any]) -> dict[str, Any]:
         reply = self._round_trip(request)
-        while "back" in reply:
-            reply = self._round_trip({"answer": self.ask_for(reply["back"])})
+        while "back" in reply or (self.threaded and "pending" in reply):
+            if "back" in reply:
+                request = {"answer": self.ask_for(reply["back"])}
+            else:
+                self.floor.rest(reply["pending"])
+                request = {"wait": 1}
+            reply = self._round_trip(request)
+        if self.threaded:
+            self.floor.answered()
+            self.serial += 1  # what came for another thread meanwhile was there before
         return reply
 
     def _round_trip(self, request: dict[str, Any]) -> dict[str, Any]:
-        if threading.get_ident() != self.thread:
+        if self.threaded:
+            if self.gone or self.gave_up:
+                raise Uncrossable(self.why)
+            request = self.floor.asking(request)
+        elif threading.get_ident() != self.thread:
             raise self.give_up("threads of the test's")
         self.expect_silence()
         token = secrets.token_hex(8)
@@ -81,6 +119,16 @@ class Line(peer.Peer):
             raise Unloaded(str(letter), str(why)[:500])
         return reply
 
+    def done(self, operation: str, value: Any, arguments: Any, keywords: Any) -> Any:
+        """See Peer. Other threads may ask meanwhile."""
+        with self.floor.left() if self.threaded else contextlib.nullcontext():
+            return super().done(operation, value, arguments, keywords)
+
+    def ask_of(self, value: Any, operation: str, /, *arguments: Any, **keywords: Any) -> Any:
+        """See Peer. From the question to what came of it, one thread speaks."""
+        with self.floor:
+            return super().ask_of(value, operation, *arguments, **keywords)
+
     def ask_for(self, request: Any) -> dict[str, Any]:
         """The answer to a question of the solution's about an object of the test's."""
         try:
@@ -105,4 +153,5 @@ class Line(peer.Peer):
     def give_up(self, why: str) -> Uncrossable:
         """Note that this cell must run in another way."""
         self.gave_up, self.why = True, self.why or why
+        self._stop()
         return Uncrossable(why)

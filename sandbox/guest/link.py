@@ -47,9 +47,10 @@ class Link(Objects):
     def still_there(self) -> None:
         """One more round trip: the solution's process has neither left nor said more than it was asked. Raises Gone."""
         self.loops.settle()
-        reply = self.question({"names": []})
-        self.doubts.refused = self.doubts.refused or "doubt" in reply
-        self.expect_silence()
+        with self.floor:
+            reply = self.question({"names": []})
+            self.doubts.refused = self.doubts.refused or "doubt" in reply
+            self.expect_silence()
 
     def learn(self, names: list[str]) -> None:
         """Ask what names stand for, once a server."""
@@ -63,13 +64,14 @@ class Link(Objects):
             self.kinds.update({name: found.get(name) for name in unknown})
 
     def _kinds(self, names: list[str]) -> dict[str, Any]:
-        reply = self.question(self.sending({"names": names, **({"full": 1} if self.full else {})}))
-        try:
-            self.heard(reply)
-            return dict(reply["kinds"])
-        except (*MALFORMED, codec.Opaque):
-            self.gone = True
-            raise Gone from None
+        with self.floor:
+            reply = self.question(self.sending({"names": names, **({"full": 1} if self.full else {})}))
+            try:
+                self.heard(reply)
+                return dict(reply["kinds"])
+            except (*MALFORMED, codec.Opaque):
+                self.gone = True
+                raise Gone from None
 
     def moved(self) -> bool:
         """Whether the test has seen what is no longer so: data of the module that changed, one object in two places."""
@@ -111,14 +113,16 @@ class Link(Objects):
 
     def now(self, name: str) -> Any:
         """What stands for a name at this moment."""
-        self.kinds[name] = self._kinds([name]).get(name)
-        return self.value(name)
+        with self.floor:
+            self.kinds[name] = self._kinds([name]).get(name)
+            return self.value(name)
 
     def function(self, name: str, *, deferred: bool = False) -> Any:
         """A function that calls across. ``deferred``: when what it gives is awaited."""
 
         def crossing(*args: Any, **keywords: Any) -> Any:
-            return self.call(name, args, keywords)
+            with self.floor:
+                return self.call(name, args, keywords)
 
         async def calling(*args: Any, **keywords: Any) -> Any:
             return await self.call(name, args, keywords)

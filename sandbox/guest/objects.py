@@ -11,6 +11,8 @@ from typing import Any
 from sandbox.guest import codec, derived, doubts, handles, lent, operations, outcomes, turns, world
 from sandbox.guest.line import MALFORMED, Gone, Line, Uncrossable, Unloaded
 
+_NEVER = (-1, -1, -1)
+
 
 class Objects(Line):
     """A line over which objects are asked."""
@@ -23,12 +25,13 @@ class Objects(Line):
         self.outcomes = outcomes.Outcomes()
         self.doubts = doubts.Doubts()
         handles.when_equal(self.doubts.equal)
-        self.ended: dict[Any, int] = {}
+        self.ended: dict[Any, tuple[int, int, int]] = {}
         self.namespaces: list[tuple[Any, dict[str, Any]]] = []
         self.outside = world.Outside()
 
     def exchange(self, request: dict[str, Any]) -> Any:
         """One operation of the test's on the other side."""
+        self.floor.strand().turn += 1
         reply = self.question(request)
         self.refuse_opaque(reply)
         return reply
@@ -55,7 +58,7 @@ class Objects(Line):
             return self._came(reply)
         except BaseException as error:
             number = self.numbers.get(id(error))
-            if self.ended.get(number, -1) >= since:  # what the test is told was not kept quiet
+            if self.ended.get(number, _NEVER)[2] >= since:  # what the test is told was not kept quiet
                 del self.ended[number]
             raise
 
@@ -79,15 +82,19 @@ class Objects(Line):
             raise error
         reply = super().raised(error)
         if doubts.ended_assertions(error):
-            self.ended[_number_of(reply)] = self.serial
+            self.ended[_number_of(reply)] = (*self._turn(), self.serial)
         return reply
 
     def outcome(self, reply: dict[str, Any]) -> Any:
         """See Peer. An error of the test's own that comes back from the question in which it was raised was not kept quiet."""
         number = _number_of(reply)
-        if self.ended.get(number) == self.serial:
+        if self.ended.get(number, _NEVER)[:2] == self._turn():
             del self.ended[number]
         return super().outcome(reply)
+
+    def _turn(self) -> tuple[int, int]:
+        strand = self.floor.strand()
+        return strand.number, strand.turn
 
     def heard(self, message: dict[str, Any]) -> None:
         """See Peer. What the solution puts into the fields of a test's object is looked at."""

@@ -62,7 +62,7 @@ class Peer(Table):
         keywords = {name: codec.unpack(item) for name, item in request.get("keywords", {}).items()}
         try:
             self.may_be_asked(value, request["op"], arguments)
-            result = operations.OPERATIONS[request["op"]](value, *arguments, **keywords)
+            result = self.done(request["op"], value, arguments, keywords)
             kept.refuse_depth(result)
             reply = {"value": self.pack(result)}
         except codec.Opaque:
@@ -70,6 +70,10 @@ class Peer(Table):
         except BaseException as error:
             reply = self.raised(error)
         return self.sending(reply)
+
+    def done(self, operation: str, value: Any, arguments: Any, keywords: Any) -> Any:
+        """What came of an operation here."""
+        return operations.OPERATIONS[operation](value, *arguments, **keywords)
 
     def asked_of(self, on: Any) -> Any:
         """The object of this side's that a question is about. Raises ValueError, KeyError or TypeError for anything else."""

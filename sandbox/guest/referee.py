@@ -14,7 +14,7 @@ import socket
 import sys
 from typing import Any
 
-from sandbox.guest import cell, compiler, falsify, judge, program, remote, report, turns, wire, world
+from sandbox.guest import cell, compiler, falsify, floor, judge, program, remote, report, turns, wire, world
 from sandbox.guest.line import Gone, Uncrossable, Unloaded
 from sandbox.guest.link import Link
 
@@ -131,9 +131,14 @@ class Judge:
         try:
             test = program.unmarshal(self.tests[column]) or program.compile_test(self.tests[column])
             inert, entangled = bool(test[3]), bool(test[4])
-            touches = bool(test[9]) or not world.TOUCHING.isdisjoint(program.mentioned(test[0]))
-            link.fresh(full=full or touches)
-            link.stale = touches
+            mentioned = program.mentioned(test[0])
+            touches = bool(test[9]) or not world.TOUCHING.isdisjoint(mentioned)
+            threaded = not floor.THREADS.isdisjoint(mentioned)
+            link.fresh(full=full or touches or threaded)
+            link.stale = touches or threaded
+            if threaded:
+                inert = False
+                link.threads()
             letter, detail = self._judge(test, link)
             if letter == report.PASSED and prove and falsify.holds_for_anything(link):
                 letter, detail = report.GARBLED, "what the solution says equals what is expected equals anything"

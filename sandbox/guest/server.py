@@ -34,6 +34,7 @@ from sandbox.guest import (
     report,
     sharing,
     standard,
+    strands,
     wire,
 )
 
@@ -58,6 +59,7 @@ class Server(peer.Peer):
         self.made: classes.Classes | None = None
         self.world = inside.Inside()
         self.loops = loops.Served(self)
+        self.strands: strands.Strands | None = None
 
     def load(self) -> tuple[str, str] | None:
         """Run the solution's top level once; None or (letter, why) when it does not hold."""
@@ -164,12 +166,10 @@ class Server(peer.Peer):
             message["seen"] = happened
         return super().sending(message)
 
-    def ask(self, operation: str, value: Any, arguments: Any = (), keywords: Any = None) -> Any:
-        """See Peer. What is the judge's to await begins in a turn."""
-        return self.loops.awaiting(value) if operation == "await" else super().ask(operation, value, arguments, keywords)
-
     def exchange(self, request: dict[str, Any]) -> Any:
         """Ask the judge, which waits for us: now, or when it asks again."""
+        if self.strands is not None:
+            return self.strands.exchange(request)
         with self.turn:
             self.turn.wait_for(lambda: self.asked)
             self.loops.tell()
@@ -181,6 +181,18 @@ class Server(peer.Peer):
                 with deeper():
                     reply = self.reply(message)
                 wire.write_all(self.fd, frame(self.token, reply))  # its token is the last one's that came meanwhile
+
+    def ask(self, operation: str, value: Any, arguments: Any = (), keywords: Any = None) -> Any:
+        """See Peer. What is the judge's to await begins in a turn; one thread speaks at a time."""
+        if operation == "await":
+            return self.loops.awaiting(value)
+        with self.strands.taken() if self.strands is not None else contextlib.nullcontext():
+            return super().ask(operation, value, arguments, keywords)
+
+    def done(self, operation: str, value: Any, arguments: Any, keywords: Any) -> Any:
+        """See Peer. Other threads may be asked meanwhile."""
+        with self.strands.left() if self.strands is not None else contextlib.nullcontext():
+            return super().done(operation, value, arguments, keywords)
 
     def reply(self, request: dict[str, Any]) -> Any:
         """An answer, whatever happens."""
@@ -201,6 +213,10 @@ class Server(peer.Peer):
                 os._exit(0)
             if self.module is None and failure is None:
                 failure = self.load()
+            if "strand" in request and not failure:
+                self.sided = True
+                self.strands = strands.Strands(self, frame, deeper)
+                self.strands.run(self.token, request)
             with self.turn:
                 self.asked += 1
                 self.turn.notify_all()
@@ -220,7 +236,7 @@ def deeper() -> Iterator[None]:
         sys.setrecursionlimit(sys.getrecursionlimit() - FRAMES)
 
 
-FRAMES = 11
+FRAMES = 16
 
 
 def _argument(item: Any, names: dict[str, Any]) -> Any:

@@ -31,6 +31,9 @@ class Table:
     copies_tuples = False
     """Whether named tuples of this side's classes cross as data."""
 
+    sided = False
+    """Whether both sides may change a container at once, which then is no longer one."""
+
     def __init__(self) -> None:
         """An empty table; this process's values are read by it from now on."""
         self.listen()
@@ -153,7 +156,7 @@ class Table:
         """The message, packed already, with all that the other side has to know before it reads it."""
         news: List[Any] = []  # noqa: UP006
         heard = {number for number, entry in self.kept.items() if entry[1] is not None}
-        if not self.glance.same():
+        if not kept.steady(self.glance.same):
             for number in heard:
                 self._say(number, self.kept[number], news)
         while self.new:
@@ -176,13 +179,13 @@ class Table:
         return message
 
     def _say(self, number: int, entry: List[Any], news: List[Any]) -> None:  # noqa: UP006
-        body = kept.body(entry[0], self.pack)
+        body = kept.steady(lambda: kept.body(entry[0], self.pack))
         if body != entry[1]:
             entry[1] = body
             news.append([number, body])
 
     def _look(self) -> None:
-        self.glance = kept.Glance([entry[0] for entry in self.kept.values()])
+        self.glance = kept.steady(lambda: kept.Glance([entry[0] for entry in self.kept.values()]))
 
     def _drop(self, number: int) -> None:
         self.numbers.pop(id(self.kept.pop(number)[0]), None)
@@ -202,6 +205,8 @@ class Table:
                 made = kept.empty(body)
                 self.kept[number] = [made, None]
                 self.numbers[id(made)] = number
+        if self.sided and any(kept.body(e[0], self.pack) != e[1] for e in (self.kept[n] for n, _ in news) if e[1] is not None):
+            raise codec.Opaque("a container that both sides changed at once")
         for number, body in news:
             kept.fill(self.kept[number][0], body)
         for number, _ in news:

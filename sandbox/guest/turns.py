@@ -134,7 +134,7 @@ class Asked(loops.Loops):
                 name.startswith(("assert", "__assert"))
                 for name in getattr(getattr(task.get_coro(), "cr_code", None), "co_names", ())
             ):
-                self.peer.ended["begun", number] = 0
+                self.peer.ended["begun", number] = (0, 0, 0)
 
     def close(self, number: int) -> None:
         """A loop of the judge's is closed, and so is the server's."""
