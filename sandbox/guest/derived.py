@@ -42,11 +42,11 @@ def _member(value: Any) -> List[Any]:  # noqa: UP006
     return ["function" if type(value) is types.FunctionType else "data", value]
 
 
-def make(base: Any, name: str, bases: Any, members: Dict[str, Any]) -> Any:  # noqa: UP006
+def make(base: Any, name: str, bases: Any, members: Dict[str, Any], keywords: Dict[str, Any]) -> Any:  # noqa: UP006
     """The real class, over there. ``base``: the first of ``bases``, of whom this was asked."""
     namespace = {key: _real(key, *member) for key, member in members.items()}
     namespace["__module__"] = base.__module__
-    return types.new_class(name, tuple(bases), {}, lambda names: names.update(namespace))
+    return types.new_class(name, tuple(bases), keywords, lambda names: names.update(namespace))
 
 
 def _real(name: str, sort: str, *parts: Any) -> Any:

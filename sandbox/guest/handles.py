@@ -195,11 +195,11 @@ def _class_of(value: Any) -> Any:
 class Remote(type):
     """The class of such classes: to call one makes an object over there."""
 
-    def __new__(mcs, name: str, bases: Any, namespace: Any, **_: Any) -> Any:
+    def __new__(mcs, name: str, bases: Any, namespace: Any, **keywords: Any) -> Any:
         """A class statement of the test's; what it makes is over there too (``derived``)."""
         if not _derive:
             raise cannot(f"{name} derives from a class of the other side's")
-        made = _derive[0](name, bases, namespace)
+        made = _derive[0](name, bases, namespace, keywords)
         if "__classcell__" in namespace:
             namespace["__classcell__"].cell_contents = made
         return made

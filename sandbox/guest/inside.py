@@ -64,9 +64,8 @@ class Inside:
     def _cwd(self, path: str) -> None:
         os.chdir(path)
 
-    def _seed(self, states: Any) -> None:
-        world.set_random(states)
-        self.said["seed"] = world.random_states()
+    def _seed(self, told: Any) -> None:
+        world.set_random(told[1])
 
     def _precision(self, now: Any) -> None:
         import decimal
@@ -105,10 +104,9 @@ class Inside:
         now = self.happened[:]
         del self.happened[: len(now)]  # another thread may note something meanwhile
         happened = [[sort, error(body) if sort == "warnings" else body] for sort, body in now]
-        for name in ("environ", "seed"):
-            if name in self.said and self.said[name] != world.NOW[name]():
-                self.said[name] = world.NOW[name]()
-                happened.append([name, self.said[name]])
+        if "environ" in self.said and self.said["environ"] != dict(os.environ):
+            self.said["environ"] = dict(os.environ)
+            happened.append(["environ", self.said["environ"]])
         return happened
 
 

@@ -7,10 +7,10 @@ remembered.
 from __future__ import annotations
 
 import contextlib
-import secrets
 import signal
 import socket
 import threading
+from os import urandom  # by itself: a test may patch the module's
 from typing import Any
 
 from sandbox.guest import codec, floor, peer, server, wire
@@ -96,7 +96,7 @@ class Line(peer.Peer):
         elif threading.get_ident() != self.thread:
             raise self.give_up("threads of the test's")
         self.expect_silence()
-        token = secrets.token_hex(8)
+        token = urandom(8).hex()
         request = {**request, **dict.fromkeys(self.begun, 1)}
         self.begun = []
         try:

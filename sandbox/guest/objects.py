@@ -139,10 +139,10 @@ class Objects(Line):
             self.doubts.believed = True
         return result
 
-    def derive(self, name: str, bases: Any, namespace: dict[str, Any]) -> Any:
+    def derive(self, name: str, bases: Any, namespace: dict[str, Any], keywords: dict[str, Any]) -> Any:
         """A class of the test's that derives from one of the solution's; it is expected if that is."""
         there, members = derived.describe(bases, namespace)
-        made = self.ask("derive", there[0], (name, there, members))
+        made = self.ask("derive", there[0], (name, there, members, keywords))
         if any(cls in self.doubts.expected for cls in made.__mro__):
             self.doubts.expected.add(made)
         return made

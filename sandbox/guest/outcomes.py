@@ -12,7 +12,7 @@ There is no digest where no call was made, and none where a value could not cros
 from __future__ import annotations
 
 import hashlib
-import json
+from json import dumps, loads  # by themselves: a test may patch the module's
 from typing import Any
 
 from sandbox.guest import arrays, codec
@@ -27,9 +27,9 @@ _ONE_KIND = {"d": "d", "C": "d", "O": "d", "s": "s", "z": "s", "b": "b", "y": "b
 
 def canonical(data: Any) -> str:
     """One text for equal values. ``data``: a packed value (codec)."""
-    text = json.dumps(data, separators=(",", ":"))
+    text = dumps(data, separators=(",", ":"))
     if "{" in text or "-0.0" in text:
-        return json.dumps(_ordered(data), separators=(",", ":"))
+        return dumps(_ordered(data), separators=(",", ":"))
     return text
 
 
@@ -49,7 +49,7 @@ def _ordered(data: Any) -> Any:  # noqa: PLR0911 - one line a kind
     if tag == arrays.ARRAY:
         return {tag: arrays.canonical(body, lambda item: _ordered(codec.pack(item) if body[0] != arrays.OBJECTS else item))}
     if tag in ("d", "C", "O", "s", "z"):
-        return {_ONE_KIND[tag]: sorted(_ordered(body), key=json.dumps)}
+        return {_ONE_KIND[tag]: sorted(_ordered(body), key=dumps)}
     return {_ONE_KIND.get(tag, tag): _ordered(body)}
 
 
@@ -110,7 +110,7 @@ class Outcomes:
         if self._texts is None or self._length > 2 * SHORT:
             self._texts = None
         else:
-            data = json.loads(text)
+            data = loads(text)
             self._texts.append({"raised": f"raises {data}", "changed": f"changes to {shown(data)}"}.get(mark) or shown(data))
 
     def result(self) -> list[str | None]:

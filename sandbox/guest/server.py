@@ -11,12 +11,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import json
 import os
 import sys
 import threading
 import types
 from collections.abc import Iterator
+from json import dumps  # by itself: a test may patch the module's
 from typing import Any
 
 from sandbox.guest import (
@@ -272,7 +272,7 @@ def _changed(arguments: list[Any], request: dict[str, Any]) -> Any:
 
 def frame(token: str, reply: Any) -> bytes:
     """A reply behind the token of the question."""
-    body = json.dumps([token, reply], separators=(",", ":"), allow_nan=False).encode("ascii")
+    body = dumps([token, reply], separators=(",", ":"), allow_nan=False).encode("ascii")
     if len(body) > MAX_REPLY:
-        body = json.dumps([token, {"opaque": "too large"}]).encode("ascii")
+        body = dumps([token, {"opaque": "too large"}]).encode("ascii")
     return len(body).to_bytes(4, "big") + body

@@ -13,8 +13,8 @@ import _thread
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Iterator
+from time import monotonic  # by itself: a test may patch the module's
 from typing import Any
 
 from sandbox.guest import wire
@@ -79,7 +79,7 @@ class Strands:
             if "wait" not in request:
                 self._call(talks[-1], request)
                 self._hear(talks[-1])
-            deadline = time.monotonic() + patience_s
+            deadline = monotonic() + patience_s
             while talks[-1].says is None:
                 speaker = talks[-1] if talks[-1].wants else self.guests.pop(0) if self.guests else None
                 if speaker is not None:
@@ -91,7 +91,7 @@ class Strands:
                     self._hear(speaker)
                     continue
                 ready = [other for other, them in self.talks.items() if them[-1].wants]
-                left = deadline - time.monotonic()
+                left = deadline - monotonic()
                 if ready or left <= 0:
                     return {"pending": ready}
                 self.news.wait(left)

@@ -7,8 +7,8 @@ this module; neither unpickles, evaluates or follows anything. A frame over ``MA
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+from json import dumps, loads  # by themselves: a test may patch the module's
 from typing import Any
 
 MAX_FRAME = 256 << 20
@@ -21,14 +21,14 @@ class WireError(Exception):
 
 def encode(message: object) -> bytes:
     """One frame."""
-    body = json.dumps(message, separators=(",", ":")).encode("ascii")
+    body = dumps(message, separators=(",", ":")).encode("ascii")
     return len(body).to_bytes(4, "big") + body
 
 
 def decode(body: bytes) -> Any:
     """The message of one frame's body. Raises WireError."""
     try:
-        return json.loads(body)
+        return loads(body)
     except ValueError as error:
         raise WireError("a frame holds no JSON") from error
 
